@@ -131,6 +131,7 @@ func printRights(w io.Writer, t pluginType) error {
 // capabilityText describes each capability.
 var capabilityText = map[plugin.Capability]string{
 	plugin.Replays:         "emits events again that were not delivered",
+	plugin.AnswersSenders:  "answers each sender when its events are delivered",
 	plugin.ElectsLeader:    "can elect a leader",
 	plugin.Concurrent:      "takes several workers",
 	plugin.Deduplicates:    "cannot be a sink of a source that replays",

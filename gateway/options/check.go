@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
-	"strings"
 )
 
 var validOption = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
@@ -56,16 +55,41 @@ func lintStruct(prefix string, v reflect.Value) (problems []string) {
 		if f.Tag.Get("doc") == "" {
 			report("the option %s has no doc tag", at)
 		}
-		if !decodable(field) {
-			report("no value can be decoded into %s", field.Type())
+		switch entry, is := entryOf(field); {
+		case is && entry.Kind() == reflect.Struct && !isScalar(entry):
+			problems = append(problems, lintStruct(at+"[].", entry)...)
+		case !decodable(field):
+			report("the option %s has the type %s, which is not supported: %s", at, field.Type(), insteadOf(field.Type()))
 		}
-		for part := range strings.SplitSeq(f.Tag.Get("rule"), ",") {
-			if rule, _, _ := strings.Cut(part, "="); !rules[rule] {
-				report("there is no rule %s", rule)
-			}
+		if text := lintRule(f.Tag.Get("rule"), field); text != "" {
+			report("the option %s: %s", at, text)
 		}
 	}
 	return problems
+}
+
+// entryOf returns an empty entry of a list or mapping.
+func entryOf(v reflect.Value) (entry reflect.Value, is bool) {
+	if _, ok := v.Addr().Interface().(orderedMap); ok {
+		return reflect.New(v.Type().Elem()).Elem().FieldByName("Value"), true
+	}
+	if v.Kind() == reflect.Slice && !isScalar(v) {
+		return reflect.New(v.Type().Elem()).Elem(), true
+	}
+	return reflect.Value{}, false
+}
+
+// insteadOf returns a hint for a type that is not supported.
+func insteadOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Map:
+		return fmt.Sprintf("use options.Map[%s], which keeps the order of the file", t.Elem())
+	case reflect.Pointer:
+		return fmt.Sprintf("use %s, whose default is in the options that the type returns", t.Elem())
+	case reflect.Array:
+		return fmt.Sprintf("use []%s with the rules min and max", t.Elem())
+	}
+	return "use a text, number, bool, list, options.Map, a struct, or a type of package options, or give the type a method UnmarshalText"
 }
 
 // decodable reports whether [Decoder] can set a value.
@@ -81,10 +105,10 @@ func decodable(v reflect.Value) bool {
 		return decodable(reflect.New(v.Type().Elem()).Elem())
 	case reflect.Struct:
 		return len(lintStruct("", v)) == 0
-	case reflect.String, reflect.Bool, reflect.Int, reflect.Int64, reflect.Interface:
+	case reflect.String, reflect.Bool, reflect.Interface, reflect.Float32, reflect.Float64:
 		return true
 	}
-	return false
+	return isInteger(v.Kind())
 }
 
 // rules are the words of a rule tag.

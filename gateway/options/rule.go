@@ -2,6 +2,7 @@ package options
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -82,13 +83,18 @@ func boundProblem(name, arg string, v reflect.Value) string {
 		must(b.UnmarshalText([]byte(arg)))
 		got, bound = int64(t), int64(b)
 	default:
+		if v.CanFloat() {
+			return floatProblem(name, arg, v.Float())
+		}
 		n, err := strconv.ParseInt(arg, 10, 64)
 		must(err)
 		bound = n
-		switch v.Kind() {
-		case reflect.Int, reflect.Int64:
+		switch {
+		case v.CanInt():
 			got = v.Int()
-		case reflect.String:
+		case v.CanUint():
+			got = int64(min(v.Uint(), math.MaxInt64))
+		case v.Kind() == reflect.String:
 			got, what = int64(v.Len()), " bytes long"
 		default:
 			got, verb, what = int64(v.Len()), "have", " entries"
@@ -103,6 +109,44 @@ func boundProblem(name, arg string, v reflect.Value) string {
 	case name == "max" && got > bound:
 		return fmt.Sprintf("must %s at most %s%s", verb, arg, what)
 	}
+	return ""
+}
+
+// floatProblem compares a number with a bound.
+func floatProblem(name, arg string, got float64) string {
+	bound, err := strconv.ParseFloat(arg, 64)
+	must(err)
+	switch {
+	case name == "min" && got < bound:
+		return "must be at least " + arg
+	case name == "max" && got > bound:
+		return "must be at most " + arg
+	}
+	return ""
+}
+
+// lintRule returns what is wrong with a rule tag of a field: a word that does not exist, or one that does not fit its type.
+func lintRule(tag string, v reflect.Value) (problem string) {
+	defer func() {
+		if p := recover(); p != nil {
+			problem = fmt.Sprintf("the rule %q does not fit the type %s: %v", tag, v.Type(), p)
+		}
+	}()
+	for part := range strings.SplitSeq(tag, ",") {
+		word, arg, _ := strings.Cut(part, "=")
+		_, isURL := v.Interface().(URL)
+		switch {
+		case !rules[word]:
+			return "there is no rule " + word
+		case (word == "scheme" || word == "embedded") && !isURL:
+			return fmt.Sprintf("the rule %s is for options.URL, and not for %s", word, v.Type())
+		case (word == "min" || word == "max" || word == "oneof" || word == "scheme") && arg == "":
+			return fmt.Sprintf("the rule %s has no value: write %s=...", word, word)
+		case word == "required" && v.Kind() == reflect.Bool:
+			return "the rule required refuses false: leave it out"
+		}
+	}
+	ruleProblem(tag, v, false) // it panics if a bound cannot be parsed
 	return ""
 }
 

@@ -2,6 +2,7 @@ package options
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -31,20 +32,72 @@ func scalar(raw any, v reflect.Value) error {
 			return fmt.Errorf("must be true or false, not %s", describe(raw, false))
 		}
 		v.SetBool(b)
-	case reflect.Int, reflect.Int64:
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		n, ok := toInt(raw)
 		if expanded {
 			parsed, err := strconv.ParseInt(string(text), 10, 64)
 			n, ok = parsed, err == nil
 		}
-		if !ok {
-			return fmt.Errorf("must be an integer, not %s", describe(raw, false))
+		if !ok || v.OverflowInt(n) {
+			return fmt.Errorf("must be an integer%s, not %s", rangeOf(v), describe(raw, false))
 		}
 		v.SetInt(n)
-	default:
-		panic(fmt.Sprintf("options: fields of type %s are not supported", v.Type()))
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		n, ok := toUint(raw)
+		if expanded {
+			parsed, err := strconv.ParseUint(string(text), 10, 64)
+			n, ok = parsed, err == nil
+		}
+		if !ok || v.OverflowUint(n) {
+			return fmt.Errorf("must be an integer%s, not %s", rangeOf(v), describe(raw, false))
+		}
+		v.SetUint(n)
+	case reflect.Float32, reflect.Float64:
+		n, ok := toFloat(raw)
+		if expanded {
+			parsed, err := strconv.ParseFloat(string(text), 64)
+			n, ok = parsed, err == nil
+		}
+		if !ok || math.IsNaN(n) || math.IsInf(n, 0) || v.OverflowFloat(n) {
+			return fmt.Errorf("must be a number, not %s", describe(raw, false))
+		}
+		v.SetFloat(n)
+	default: // Lint has refused the type before
+		return fmt.Errorf("cannot be set: the plugin has an option of the type %s, which is not supported", v.Type())
 	}
 	return nil
+}
+
+// rangeOf returns a text with the range of an integer, "" for one of 64 bits with a sign.
+func rangeOf(v reflect.Value) string {
+	bits := v.Type().Bits()
+	switch v.Kind() {
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		if bits == 64 {
+			return " of at least 0"
+		}
+		return fmt.Sprintf(" from 0 to %d", uint64(1)<<bits-1)
+	}
+	if bits == 64 {
+		return ""
+	}
+	return fmt.Sprintf(" from %d to %d", -(int64(1) << (bits - 1)), int64(1)<<(bits-1)-1)
+}
+
+func toUint(raw any) (uint64, bool) {
+	if n, ok := raw.(uint64); ok { // YAML reads numbers above the highest int64 so
+		return n, true
+	}
+	n, ok := toInt(raw)
+	return uint64(max(n, 0)), ok && n >= 0
+}
+
+func toFloat(raw any) (float64, bool) {
+	if n, ok := raw.(float64); ok {
+		return n, true
+	}
+	n, ok := toInt(raw)
+	return float64(n), ok
 }
 
 func toInt(raw any) (int64, bool) {

@@ -107,12 +107,20 @@ func valueSchema(v reflect.Value, rule string) map[string]any {
 		return orVariable(s)
 	case reflect.Bool:
 		return orVariable(map[string]any{"type": "boolean"})
-	case reflect.Int, reflect.Int64:
-		s := map[string]any{"type": "integer"}
+	case reflect.Float32, reflect.Float64:
+		s := map[string]any{"type": "number"}
 		addBounds(s, rules, "minimum", "maximum")
 		return orVariable(s)
 	case reflect.Interface:
 		return map[string]any{}
+	}
+	if isInteger(v.Kind()) {
+		s := map[string]any{"type": "integer"}
+		if v.CanUint() {
+			s["minimum"] = 0
+		}
+		addBounds(s, rules, "minimum", "maximum")
+		return orVariable(s)
 	}
 	if values, ok := rules["oneof"]; ok {
 		return orVariable(map[string]any{"enum": strings.Split(values, "|")})
@@ -140,6 +148,8 @@ func textOrNumber(texts []string) (values []any) {
 func addBounds(s map[string]any, rules map[string]string, low, high string) {
 	for name, as := range map[string]string{"min": low, "max": high} {
 		if n, err := strconv.ParseInt(rules[name], 10, 64); err == nil && as != "" {
+			s[as] = n
+		} else if n, err := strconv.ParseFloat(rules[name], 64); err == nil && as != "" {
 			s[as] = n
 		}
 	}
@@ -186,8 +196,12 @@ func schemaDefault(v reflect.Value) any {
 		return nil
 	case v.Kind() == reflect.Bool:
 		return v.Bool()
-	case v.Kind() == reflect.Int:
+	case zeroCounts(v) && v.CanInt():
 		return v.Int()
+	case zeroCounts(v) && v.CanUint():
+		return v.Uint()
+	case zeroCounts(v):
+		return v.Float()
 	case isEmpty(v):
 		return nil
 	case v.Kind() == reflect.Slice:

@@ -47,8 +47,30 @@ func rows(prefix string, v reflect.Value) []Row {
 			}
 		}
 		out = append(out, row)
+		out = append(out, rowsOfEntries(row.Name, field)...)
 	}
 	return out
+}
+
+// rowsOfEntries returns the options of the structs in a list (items[].name) or in a mapping (users.*.role).
+func rowsOfEntries(name string, v reflect.Value) []Row {
+	entry, suffix := reflect.Value{}, ""
+	if _, ok := v.Addr().Interface().(orderedMap); ok {
+		entry, suffix = reflect.New(v.Type().Elem()).Elem().FieldByName("Value"), ".*"
+	} else if v.Kind() == reflect.Slice {
+		entry, suffix = reflect.New(v.Type().Elem()).Elem(), "[]"
+	}
+	if !entry.IsValid() || isScalar(entry) {
+		return nil
+	}
+	_, named := entry.Interface().(interface{ OptionType() string })
+	switch {
+	case named: // the documentation of the option describes it
+		return nil
+	case entry.Kind() == reflect.Struct:
+		return rows(name+suffix+".", entry)
+	}
+	return rowsOfEntries(name+suffix, entry)
 }
 
 // Markdown returns rows as the table of a plugin's README.
@@ -101,23 +123,46 @@ func typeName(v reflect.Value) string {
 	}
 	if _, ok := v.Addr().Interface().(orderedMap); ok {
 		entry := reflect.New(v.Type().Elem()).Elem()
-		return "mapping of " + typeName(entry.FieldByName("Value"))
+		return "mapping of " + plural(typeName(entry.FieldByName("Value")))
 	}
 	switch v.Kind() {
 	case reflect.Slice:
-		return "list of " + typeName(reflect.New(v.Type().Elem()).Elem())
+		return "list of " + plural(typeName(reflect.New(v.Type().Elem()).Elem()))
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Interface:
 		return "anything"
-	case reflect.Int, reflect.Int64:
+	case reflect.Float32, reflect.Float64:
+		return "number"
+	case reflect.Struct:
+		return "mapping"
+	}
+	if isInteger(v.Kind()) {
 		return "integer"
 	}
 	return "text"
 }
 
+// plural returns the name of the type of the entries of a list or mapping.
+func plural(name string) string {
+	if name == "mapping" {
+		return "mappings"
+	}
+	return name
+}
+
+func isInteger(k reflect.Kind) bool { return k >= reflect.Int && k <= reflect.Uint64 }
+
+// zeroCounts reports whether 0 is a value like any other, and not a missing one.
+func zeroCounts(v reflect.Value) bool {
+	if isScalar(v) {
+		return false
+	}
+	return v.Kind() == reflect.Bool || v.Kind() == reflect.Float32 || v.Kind() == reflect.Float64 || isInteger(v.Kind()) && v.Kind() != reflect.Int64
+}
+
 func defaultText(v reflect.Value) string {
-	if isEmpty(v) && v.Kind() != reflect.Bool && v.Kind() != reflect.Int {
+	if isEmpty(v) && !zeroCounts(v) {
 		return ""
 	}
 	if v.Kind() == reflect.Slice {

@@ -126,6 +126,12 @@ func FencedBy(err error) (known int64, ok bool) {
 	return 0, false
 }
 
+// The errors of [Output].TryEmit, after which the sender should send its events again a little later. Both are marked by [Unavailable].
+var (
+	ErrNoRoom     = Unavailable(errors.New("a sink is slower than its events arrive, and its queue is full"))
+	ErrNotRunning = Unavailable(errors.New("the source is stopping, or has not started yet"))
+)
+
 // UnlessDone returns nil if ctx has ended, else err. A source returns its result from Run, because the end of
 // ctx may have caused err.
 func UnlessDone(ctx context.Context, err error) error {

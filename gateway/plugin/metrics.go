@@ -50,6 +50,7 @@ var reservedMetrics = map[string]bool{
 	"gateway_source_nacked_total":                 true,
 	"gateway_source_origin_unknown_total":         true,
 	"gateway_source_outstanding":                  true,
+	"gateway_source_refused_total":                true,
 	"gateway_source_stalled":                      true,
 	"gateway_up":                                  true,
 	"gateway_up_changed_timestamp_seconds":        true,

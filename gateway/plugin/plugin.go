@@ -33,6 +33,12 @@ type Output interface {
 	// is ctx's. Once Emit is called, b.Ack will be settled exactly once,
 	// whatever Emit returns, and b.Events belongs to the router until then.
 	Emit(ctx context.Context, b event.Batch) error
+	// TryEmit is for a source of the capability [AnswersSenders], and takes the place of Emit there. It takes all batches if the queues of the sinks
+	// have room for them, and returns nil: then each b.Ack will be settled exactly once, and the events belong to the router until then. Otherwise it takes
+	// none and returns an error: [ErrNoRoom], [ErrNotRunning], or one that [IsPermanent] accepts if no retry can help. It waits for no room; it
+	// takes as long as the transforms of the routes. A batch that has lost the room to another source meanwhile is nacked with ErrNoRoom.
+	// It may be called in any goroutine from the begin of Run on, also after Run has returned.
+	TryEmit(batches ...event.Batch) error
 	// Gap reports that events may be missing before the next emitted one.
 	// It is counted, shown in the status, and put into the queues of the sinks. For a source that
 	// cannot replay, the router reports a gap at Ready if the source has not, because events

@@ -42,6 +42,10 @@ const (
 	// Replays is the capability of a source that gives every batch an Ack, and redelivers
 	// batches that are not acked.
 	Replays Capability = "replays"
+	// AnswersSenders is the capability of a source whose senders wait for an answer and send again what was not taken, such as clients of
+	// HTTP. It emits by TryEmit, and gives every batch an Ack of its own, a Verdict of package inflight. It redelivers nothing
+	// itself.
+	AnswersSenders Capability = "answers its senders"
 	// ElectsLeader is the capability of a source that is an [Elector].
 	ElectsLeader Capability = "elects a leader"
 	// Concurrent is the capability of a sink whose Write may be called concurrently.

@@ -59,10 +59,14 @@ func (g *graph) checkLossless(graph router.Graph, sinks map[string]router.SinkSp
 	checked, scheduled := map[string]bool{}, map[string]string{}
 	for _, r := range graph.Routes {
 		for _, from := range r.From {
-			if !sources[from].Type.HasWith(sources[from].Options, plugin.Replays) {
+			source := sources[from]
+			answers := source.Type.HasWith(source.Options, plugin.AnswersSenders)
+			if !answers && !source.Type.HasWith(source.Options, plugin.Replays) {
 				continue
 			}
-			g.checkFailureHandling(r, from)
+			if !answers { // else the sender is told that its event cannot be delivered
+				g.checkFailureHandling(r, from)
+			}
 			for i, t := range r.Through {
 				if t.Type.HasWith(t.Options, plugin.Deduplicates) {
 					g.dec.Report(fmt.Sprintf("routes.%s.through[%d]", r.Name, i), false, "the source %s sends again what did not arrive, and the type %s would leave that out as a repeat, and lose it: "+
@@ -70,6 +74,10 @@ func (g *graph) checkLossless(graph router.Graph, sinks map[string]router.SinkSp
 				}
 			}
 			for _, to := range r.To {
+				if answers {
+					g.checkTellsSenders(sinks, to, from, checked)
+					continue
+				}
 				g.checkKeepsEvents(sinks, to, from, checked)
 				g.checkStoresAttempts(sinks[to], sources[from], scheduled)
 			}
@@ -77,6 +85,23 @@ func (g *graph) checkLossless(graph router.Graph, sinks map[string]router.SinkSp
 				g.checkStoresDeadLetters(sinks, r.DeadLetter, from, checked)
 			}
 		}
+	}
+}
+
+// checkTellsSenders checks a sink of a source that answers its senders: it must not drop events of which a sender waits to hear, and not keep
+// them for the pauses of a schedule.
+func (g *graph) checkTellsSenders(sinks map[string]router.SinkSpec, to, from string, checked map[string]bool) {
+	s, defined := sinks[to]
+	d := s.Delivery
+	if d.DeadLetter != "" && !d.BestEffort {
+		g.checkStoresDeadLetters(sinks, d.DeadLetter, from, checked)
+	}
+	switch {
+	case d.BestEffort, !defined:
+	case d.Queue.WhenFull != queue.WhenFullBlock:
+		g.dec.Report("sinks."+s.Name+".queue.when_full", false, "%s drops events whose senders the source %s answers: write block, then senders are asked to wait, or best_effort: true in the sink if it may lose them", d.Queue.WhenFull, from)
+	case len(d.Retry.Schedule) > 0:
+		g.dec.Report("sinks."+s.Name+".retry.schedule", false, "a sender of the source %s cannot wait for the schedule: leave schedule out, or let a sink redis-stream store the events, and a source redis-stream bring them", from)
 	}
 }
 

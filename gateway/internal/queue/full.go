@@ -7,6 +7,7 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/ack"
+	"eventgateway/gateway/plugin"
 )
 
 // makeRoom applies the policy where ev does not fit.
@@ -57,6 +58,9 @@ func (q *Queue) block(ctx context.Context, ev *event.Event, r *ack.Receipt) erro
 			}
 			expires.Reset(left)
 			expired = expires.C
+		}
+		if !Waits(ctx) {
+			return plugin.ErrNoRoom
 		}
 		changed := q.changed
 		q.mu.Unlock()

@@ -27,7 +27,8 @@ func (s *source) reportStartGap(reported bool) {
 	s.mu.Lock()
 	reason := s.startGap
 	s.mu.Unlock()
-	if !reported && !s.spec.Type.HasWith(s.spec.Options, plugin.Replays) {
+	typ, opts := s.spec.Type, s.spec.Options
+	if !reported && !typ.HasWith(opts, plugin.Replays) && !typ.HasWith(opts, plugin.AnswersSenders) {
 		s.gap(reason)
 	}
 	s.mu.Lock()

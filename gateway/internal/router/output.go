@@ -14,6 +14,7 @@ import (
 // output is the plugin.Output of one run of a source. Its lock orders the calls of several goroutines.
 type output struct {
 	s     *source
+	ctx   context.Context // of the run
 	run   *ack.Run
 	mu    *sync.Mutex // the source's, shared by all runs
 	ready bool

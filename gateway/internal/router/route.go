@@ -56,7 +56,10 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 	if old := r.predecessor.Load(); old != nil { // its events come first
 		old.flush(ctx, nil)
 	}
-	r.busy.Lock()
+	if err := r.acquire(ctx, events, to); err != nil {
+		r.giveBack(events, taken, rec, err)
+		return err
+	}
 	defer r.busy.Unlock()
 	failures := r.failures.Load()
 	c := stats.RouteCounts{In: uint64(len(events))}

@@ -50,7 +50,7 @@ func (s *source) supervise(ctx context.Context) {
 func (s *source) runOnce(ctx context.Context) error {
 	defer s.setStartGap(reasonRestart)
 	s.run = s.tracker.Begin()
-	out := &output{s: s, mu: &s.emitting, run: s.run}
+	out := &output{s: s, ctx: ctx, mu: &s.emitting, run: s.run}
 	defer out.over.Store(true)
 	run := func(ctx context.Context) error { return s.impl.Run(ctx, out) }
 	return s.Protect(func() error {

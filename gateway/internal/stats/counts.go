@@ -15,6 +15,9 @@ type SourceCounts struct {
 	Outstanding uint64 `json:"outstanding"`
 	Gaps        uint64 `json:"gaps"`    // times that events may have been missed
 	Keyless     uint64 `json:"keyless"` // events whose key could not be evaluated
+	// Refused is events that were not taken because a queue was full. Their senders were told, and may send them again. They are
+	// not among Emitted.
+	Refused uint64 `json:"refused"`
 	// OriginUnknown is the number of events for which origin_time gave no time.
 	OriginUnknown uint64 `json:"origin_unknown"`
 	// GapsAtStart is those of Gaps that are the start of this gateway itself.
@@ -130,6 +133,13 @@ func (r *SourceRecord) GapPassedOn() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counts.GapsPassedOn++
+}
+
+// Refused counts n events for which there was no room.
+func (r *SourceRecord) Refused(n uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts.Refused += n
 }
 
 // Keyless counts an event whose key could not be evaluated.

@@ -45,6 +45,7 @@ var (
 	descGaps        = desc("source_gaps_total", "Gaps: times when events may have been missed.", "source")
 	descAtStart     = desc("source_gaps_at_start_total", "Gaps that are counted at the start of the gateway.", "source")
 	descPassedOn    = desc("source_gaps_passed_on_total", "Gaps that another gateway has counted, and that came through the source.", "source")
+	descRefused     = desc("source_refused_total", "Events that were not taken from their senders because a queue was full.", "source")
 	descKeyless     = desc("source_keyless_total", "Events whose key could not be evaluated.", "source")
 
 	descRouteIn       = desc("route_in_total", "Events that entered the route.", "route")
@@ -165,6 +166,7 @@ func (to metrics) source(s SourceStatus) {
 	to.counter(descGaps, s.Gaps, s.Name)
 	to.counter(descAtStart, s.GapsAtStart, s.Name)
 	to.counter(descPassedOn, s.GapsPassedOn, s.Name)
+	to.counter(descRefused, s.Refused, s.Name)
 	to.counter(descKeyless, s.Keyless, s.Name)
 	if s.Leader != nil {
 		to.gauge(descLeader, one(s.Leader.State == Leading), s.Name, s.Leader.Name)

@@ -102,7 +102,7 @@ func (s subject[T]) provokeErrors(c *check, i *instance[T]) (errs []error) {
 	}
 	switch x := any(i.impl).(type) {
 	case plugin.Source:
-		out := newRecordingOutput(c)
+		out := newRecordingOutput(c, s.typ.Has(plugin.AnswersSenders))
 		try("Run", func(ctx context.Context) error { return x.Run(ctx, out) })
 		out.endRun()
 	case plugin.Sink:

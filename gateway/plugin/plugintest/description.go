@@ -30,7 +30,7 @@ func (s subject[T]) checkDescription(c *check) {
 	}
 	for _, capability := range s.typ.Capabilities() {
 		of := map[plugin.Capability]plugin.Kind{
-			plugin.Replays: plugin.KindSource, plugin.ElectsLeader: plugin.KindSource, plugin.Concurrent: plugin.KindSink,
+			plugin.Replays: plugin.KindSource, plugin.AnswersSenders: plugin.KindSource, plugin.ElectsLeader: plugin.KindSource, plugin.Concurrent: plugin.KindSink,
 			plugin.Durable: plugin.KindSink, plugin.Deduplicates: plugin.KindTransform, plugin.Stateful: plugin.KindTransform,
 			plugin.KeepsFields: plugin.KindTransform,
 		}

@@ -17,6 +17,9 @@ func (Output) Ready() {}
 // Emit is part of [plugin.Output].
 func (Output) Emit(context.Context, event.Batch) error { return nil }
 
+// TryEmit is part of [plugin.Output].
+func (Output) TryEmit(...event.Batch) error { return nil }
+
 // Gap is part of [plugin.Output].
 func (Output) Gap(string) {}
 

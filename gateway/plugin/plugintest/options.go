@@ -125,7 +125,16 @@ func (s subject[T]) checkBuild(c *check) {
 	try("no options at all", reflect.New(reflect.TypeOf(s.typ.Defaults()).Elem()).Interface())
 	for _, extreme := range []int64{-1, 0, 1 << 62} {
 		opts := optionsOf(c, s.typ, s.reachable)
-		eachNumber(reflect.ValueOf(opts).Elem(), func(v reflect.Value) { v.SetInt(extreme) })
+		eachNumber(reflect.ValueOf(opts).Elem(), func(v reflect.Value) {
+			switch {
+			case v.CanInt():
+				v.SetInt(extreme)
+			case v.CanUint():
+				v.SetUint(uint64(max(extreme, 0)))
+			default:
+				v.SetFloat(float64(extreme))
+			}
+		})
 		var d options.Decoder
 		d.Decode("", map[string]any{}, opts) // it finds numbers outside their bounds
 		if len(d.Problems) == 0 {
@@ -151,7 +160,7 @@ func (s subject[T]) checkBuild(c *check) {
 
 func eachNumber(v reflect.Value, f func(reflect.Value)) {
 	switch v.Kind() {
-	case reflect.Int, reflect.Int64:
+	case reflect.Int, reflect.Int64, reflect.Uint, reflect.Uint64, reflect.Float64:
 		f(v)
 	case reflect.Struct:
 		for i := range v.NumField() {

@@ -106,8 +106,11 @@ func typeFaults() []planted {
 		chanKind struct {
 			A chan int `koanf:"a" doc:"a"`
 		}
-		floatKind struct {
-			A float64 `koanf:"a" doc:"a"`
+		pointerKind struct {
+			A *int `koanf:"a" doc:"a"`
+		}
+		wrongRule struct {
+			A string `koanf:"a" rule:"min=1m" doc:"a"`
 		}
 		funcKind struct {
 			A func() `koanf:"a" doc:"a"`
@@ -141,7 +144,8 @@ func typeFaults() []planted {
 		typeFault("an option has an unknown rule", ruleOptions, typeWith("x", "Does.", unknownRule{})),
 		typeFault("an option is a map", ruleOptions, typeWith("x", "Does.", mapKind{})),
 		typeFault("an option is a channel", ruleOptions, typeWith("x", "Does.", chanKind{})),
-		typeFault("an option is a float", ruleOptions, typeWith("x", "Does.", floatKind{})),
+		typeFault("an option is a pointer", ruleOptions, typeWith("x", "Does.", pointerKind{})),
+		typeFault("a rule does not fit its option", ruleOptions, typeWith("x", "Does.", wrongRule{})),
 		typeFault("an option is a function", ruleOptions, typeWith("x", "Does.", funcKind{})),
 		typeFault("two options have the same name", ruleOptions, typeWith("x", "Does.", twiceNamed{})),
 		typeFault("the table in README.md is old", ruleReadme, typeWith("x", "Does.", documented{})),

@@ -13,6 +13,7 @@ import (
 // recordingOutput is a plugin.Output that records the events and gaps of a source, and checks each call.
 type recordingOutput struct {
 	c       *check
+	answers bool   // the type has the capability AnswersSenders
 	onReady func() // called by the first Ready; nil for none
 	updates chan struct{}
 	release chan struct{} // closed at the end of the rule, so that Emit blocks no longer
@@ -35,8 +36,8 @@ type emittedEvent struct {
 	ready   bool     // Ready was called before Emit
 }
 
-func newRecordingOutput(c *check) *recordingOutput {
-	return &recordingOutput{c: c, updates: make(chan struct{}, 1), release: make(chan struct{}), acks: map[any]bool{}, ackPolicy: func(int) (bool, error) { return true, nil }}
+func newRecordingOutput(c *check, answers bool) *recordingOutput {
+	return &recordingOutput{c: c, answers: answers, updates: make(chan struct{}, 1), release: make(chan struct{}), acks: map[any]bool{}, ackPolicy: func(int) (bool, error) { return true, nil }}
 }
 
 func (o *recordingOutput) notify() {
@@ -69,7 +70,9 @@ var errAfterRun = errors.New("the call of Run has returned")
 // Emit is part of [plugin.Output].
 func (o *recordingOutput) Emit(ctx context.Context, b event.Batch) error {
 	defer o.notify()
-	r := newReceipt(o.c, b)
+	if o.answers {
+		o.c.addFinding(ruleTryEmit, "Emit is called by a type with the capability AnswersSenders: it blocks where there is no room; call TryEmit")
+	}
 	if ctx == nil {
 		o.c.addFinding(ruleContext, "Emit gets a nil context: pass the context of Run")
 		ctx = context.Background()
@@ -77,8 +80,8 @@ func (o *recordingOutput) Emit(ctx context.Context, b event.Batch) error {
 	o.mu.Lock()
 	if o.returned {
 		o.mu.Unlock()
-		o.c.addFinding(ruleAfterRun, "Emit is called after Run has returned")
-		r.settle(errAfterRun)
+		o.c.addFinding(ruleAfterRun, "Emit is called after Run has returned: wait in Run for each goroutine that emits")
+		newReceipt(o.c, b).settle(errAfterRun)
 		return errAfterRun
 	}
 	if o.blocking {
@@ -89,9 +92,17 @@ func (o *recordingOutput) Emit(ctx context.Context, b event.Batch) error {
 		case <-ctx.Done():
 		case <-o.release:
 		}
-		r.settle(context.Canceled)
+		newReceipt(o.c, b).settle(context.Canceled)
 		return context.Canceled
 	}
+	o.mu.Unlock()
+	return o.record(b)
+}
+
+// record records a batch, and settles it as ackPolicy says.
+func (o *recordingOutput) record(b event.Batch) error {
+	r := newReceipt(o.c, b)
+	o.mu.Lock()
 	for _, e := range b.Events {
 		if e == nil {
 			o.mu.Unlock()

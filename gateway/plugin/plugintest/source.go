@@ -23,6 +23,9 @@ type SourceHarness struct {
 	// Send sends payloads to the source, each once; nil if the source makes
 	// events by itself. It may wait for the source's answer.
 	Send func(t testing.TB, payloads ...string)
+	// Request sends one payload, waits for the answer, and reports whether the sender was told that its event is delivered. It is for types with the
+	// capability AnswersSenders. It returns false if it cannot be sent. Without Send, it is used for all rules.
+	Request func(t testing.TB, payload string) (delivered bool)
 	// Payload returns the n-th payload to send; nil for plain text.
 	Payload func(n int) string
 	// Disconnect cuts the source's connection, so that Run returns an error; nil if it has none.
@@ -57,11 +60,14 @@ const (
 )
 
 func sourceRules(h SourceHarness) []rule {
+	if h.Send == nil && h.Request != nil {
+		h.Send = h.sendByRequests
+	}
 	s := subject[plugin.Source]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, invalidOptions: h.InvalidOptions, use: h.use, tryUse: h.tryUse, exclusive: h.Serve != nil || h.Exclusive}
 	rules := []rule{
 		{ruleRunEnds, h.checkContext}, {ruleReady, h.checkReady}, {ruleEmitsOnce, h.checkEmitsOnce}, {ruleEmittedUnchanged, nil}, {ruleRunAgain, h.checkRunAgain},
 		{ruleAcks, h.checkAcks}, {ruleRunFails, h.checkRunFails}, {ruleAfterRun, nil}, {ruleGaps, h.checkFirstGap},
-		{ruleReplays, h.checkReplay}, {ruleSourceReconnects, h.checkReconnect}, {ruleElects, h.checkElection}, {ruleHistory, h.checkHistory},
+		{ruleReplays, h.checkReplay}, {ruleSourceReconnects, h.checkReconnect}, {ruleElects, h.checkElection}, {ruleAnswers, h.checkAnswers}, {ruleTryEmit, nil}, {ruleHistory, h.checkHistory},
 	}
 	return append(rules, commonRules(s)...)
 }
@@ -78,7 +84,7 @@ type runner struct {
 }
 
 func (h SourceHarness) newRunner(c *check, opts any) *runner {
-	t := &runner{h: h, c: c, i: build(c, h.Type, opts), out: newRecordingOutput(c)}
+	t := &runner{h: h, c: c, i: build(c, h.Type, opts), out: newRecordingOutput(c, h.Type.Has(plugin.AnswersSenders))}
 	if h.Serve != nil {
 		c.callHook(func() { h.Serve(c, t.i.env) })
 	}
@@ -193,7 +199,7 @@ func (h SourceHarness) send(c *check, tb testing.TB, payloads ...string) (sent <
 
 // use runs a source until it has emitted an event, and lets it campaign.
 func (h SourceHarness) use(c *check, i *instance[plugin.Source]) {
-	t := &runner{h: h, c: c, i: i, out: newRecordingOutput(c)}
+	t := &runner{h: h, c: c, i: i, out: newRecordingOutput(c, h.Type.Has(plugin.AnswersSenders))}
 	if h.Serve != nil {
 		c.callHook(func() { h.Serve(c, i.env) })
 	}
@@ -219,7 +225,7 @@ func (h SourceHarness) use(c *check, i *instance[plugin.Source]) {
 
 // tryUse runs a source until it calls Ready.
 func (h SourceHarness) tryUse(c *check, i *instance[plugin.Source]) error {
-	t := &runner{h: h, c: c, i: i, out: newRecordingOutput(c)}
+	t := &runner{h: h, c: c, i: i, out: newRecordingOutput(c, h.Type.Has(plugin.AnswersSenders))}
 	if h.Serve != nil {
 		c.callHook(func() { h.Serve(c, i.env) })
 	}
