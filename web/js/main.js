@@ -63,7 +63,6 @@ onEvents("state", ({ state, text }) => {
   if (state === "connected" && lost) recordOnPage("recovery", "the connection works again");
   else if (state !== "connected" && wasConnected) recordOnPage("problem", `the connection is lost: ${text}`);
   [lost, wasConnected] = [state !== "connected" && (lost || wasConnected), state === "connected"];
-  freshness.check();
   eventView.log(state === "connected" ? "UP" : state === "connecting" ? "…" : "DOWN", text);
 });
 onEvents("welcome", (message) => eventView.log("WELCOME", message.msg ?? ""));
@@ -115,8 +114,11 @@ status.addEventListener("status", ({ detail: current }) => {
     ? "No orders yet. Press “Change an order”, or change rows of the table orders with psql: the gateway has printed where."
     : waiting;
   events.follow(current);
-  if (!lock.hidden) secretForm.end();
-  lock.hidden = true;
+  if (freshness.locked) {
+    secretForm.end();
+    lock.hidden = true;
+    showAsList(false);
+  }
   freshness.show(current);
 });
 const lock = $("#locked"), secretForm = lock.querySelector("token-form");
