@@ -6,6 +6,8 @@ import { StatusFeed } from "./api/status-feed.js";
 import "./dead-letters/dead-letter-view.js";
 import { throttle } from "./dom.js";
 import "./events/event-view.js";
+import "./first-minute/demo-bar.js";
+import "./first-minute/first-steps.js";
 import "./flow/component-list.js";
 import "./flow/flow-graph.js";
 import "./page/feed-note.js";
@@ -57,6 +59,7 @@ onEvents("message", (payload) => {
   arrivals++;
   drawCount();
   eventView.add(payload);
+  steps.hidden = true;
 });
 let wasConnected = false, lost = false;
 onEvents("state", ({ state, text }) => {
@@ -91,6 +94,9 @@ note.useToken = (token) => events.useToken(token);
 onEvents("source", (source) => note.show(source));
 onEvents("counts", (counts) => note.count(counts));
 
+const steps = /** @type {any} */ (document.createElement("first-steps")); // until the first event
+eventView.after(steps);
+
 // The status.
 
 const waiting = "No orders yet. They appear here as soon as a row of the table orders changes.";
@@ -110,6 +116,10 @@ status.addEventListener("status", ({ detail: current }) => {
   tabs.show(current);
   drawer.show(current);
   $("#change").hidden = !current.demo;
+  $("#change").disabled = current.role !== "admin";
+  $("#change").title = current.role === "admin" ? "" : "This needs the role admin";
+  demo.show(current);
+  steps.show(current);
   eventView.hint = current.demo
     ? "No orders yet. Press “Change an order”, or change rows of the table orders with psql: the gateway has printed where."
     : waiting;
@@ -121,6 +131,8 @@ status.addEventListener("status", ({ detail: current }) => {
   }
   freshness.show(current);
 });
+const demo = $("demo-bar");
+demo.addEventListener("changed", () => status.poll());
 const lock = $("#locked"), secretForm = lock.querySelector("token-form");
 secretForm.send = async (secret, user) => {
   const error = await openSession(secret, user);

@@ -29,6 +29,13 @@ export interface Change {
   uncompared?: string;
 }
 
+export interface DemoState {
+  redis: boolean;
+  orders_until?: string;
+  redis_away_until?: string;
+  postgres_command?: string;
+}
+
 export interface Difference {
   path: string;
   change: string;
@@ -102,11 +109,14 @@ export interface Occurrence {
 }
 
 export interface Overview {
+  role: string;
   version: string;
   started: string;
   now: string;
   dead_letters: number;
   demo: boolean;
+  demo_state?: DemoState;
+  paths_here: boolean;
   conservation_broken?: string;
   reload: ReloadStatus;
   health: GatewayHealth;
@@ -146,6 +156,7 @@ export interface RouteStatus {
   dead_lettered: number;
   returned: number;
   out: number;
+  windows_ended_early: number;
   failing: boolean;
   failing_since?: string;
   errors: number;
@@ -181,6 +192,7 @@ export interface SinkStatus {
   retrying: number;
   held_back: number;
   paths?: string[];
+  needs_token?: boolean;
   breaker: BreakerStatus;
   retries: number;
   negative_latency: number;

@@ -89,7 +89,7 @@ function healthOf(status) {
   const { state, reasons } = status.health;
   if (state === "ok") return { state: "well", text: `All ${parts.length} work` };
   const why = reasons.map(({ component, text }) => `${component}: ${text}`).join("\n");
-  return { state: "failing", text: summaryOf(parts) || (state === "down" ? "Down" : "Degraded"), why };
+  return { state: "failing", text: summaryOf(parts) || `${state === "down" ? "Down" : "Degraded"}: ${reasons[0]?.text ?? ""}`, why };
 }
 
 // showOnTab shows the state in the title and the icon of the tab, so that it is seen while another tab is open.
