@@ -3,12 +3,14 @@ package app
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
+	"maps"
+	"net"
 	"net/http"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -20,31 +22,54 @@ import (
 // startWithEmbedded runs the default configuration with embedded servers until the test ends.
 func startWithEmbedded(t *testing.T) (r *running, servers embeddedServers) {
 	t.Helper()
-	port := strconv.Itoa(testenv.FreePort(t))
-	cfg, problems := config.Load(config.Request{Files: []string{defaultConfig}, Env: config.NewEnv(map[string]string{"PORT": port}), Plugins: plugins()})
-	if len(problems) > 0 {
-		t.Fatal(problems)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
-	log := slog.New(slog.NewTextHandler(io.MultiWriter(testWriter{t}), nil))
-	servers, err := startEmbedded(ctx, cfg, "", log)
+	cfg := loadWithoutServers(t, defaultConfig, nil)
+	servers, err := startEmbedded(ctx, cfg, "", testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := assemble(cfg, log)
+	r = startOn(t, ctx, servers, cfg)
+	stop := r.stop
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		stop()
+		if err := servers.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(r.stop)
+	testenv.Eventually(t, testenv.Wait, "leading", func() bool { l := r.source("orders_db").Leader; return l != nil && l.State == "leader" })
+	return r, servers
+}
+
+func testLog(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(testWriter{t}, nil)) }
+
+// loadWithoutServers loads a configuration without DATABASE_URL and REDIS_URL. vars are further variables.
+func loadWithoutServers(t *testing.T, file string, vars map[string]string) *config.Config {
+	t.Helper()
+	env := map[string]string{"PORT": strconv.Itoa(testenv.FreePort(t))}
+	maps.Copy(env, vars)
+	cfg, problems := config.Load(config.Request{Files: []string{file}, Env: config.NewEnv(env), Plugins: plugins()})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return cfg
+}
+
+// startOn runs a configuration, whose URLs are those of embedded servers, until stop or the end of ctx.
+func startOn(t *testing.T, ctx context.Context, servers embeddedServers, cfg *config.Config) *running {
+	t.Helper()
+	g, err := assemble(cfg, testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	servers.register(g)
+	ctx, cancel := context.WithCancel(ctx)
 	ended, ready := make(chan error, 1), g.initial.plan.Readiness()
 	go func() { ended <- g.run(ctx) }()
-	r = &running{gateway: g, t: t, port: port}
-	stopped := false
-	r.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	_, port, _ := net.SplitHostPort(cfg.HTTP.Listen)
+	r := &running{gateway: g, t: t, port: port}
+	r.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -52,16 +77,12 @@ func startWithEmbedded(t *testing.T) (r *running, servers embeddedServers) {
 		if err := g.router.Status().ConservedAtRest(); err != nil {
 			t.Errorf("conservation: %v", err)
 		}
-		if err := servers.stop(); err != nil {
-			t.Error(err)
-		}
-	}
+	})
 	t.Cleanup(r.stop)
 	if err := ready(testenv.Context(t)); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, testenv.Wait, "leading", func() bool { l := r.source("orders_db").Leader; return l != nil && l.State == "leader" })
-	return r, servers
+	return r
 }
 
 // demo asks for something of /api/demo.
@@ -93,11 +114,13 @@ func TestDashboardFirstMinute(t *testing.T) {
 	}
 	b.await(`document.querySelector("first-steps").hidden && document.querySelector("event-view").innerText.includes("Ada")`)
 
+	b.run(chromedp.Click("#change"))
+	testenv.Eventually(t, testenv.Wait, "a second order", func() bool { return r.sink("browsers").Delivered >= 2 })
 	b.run(chromedp.Click(`demo-bar [role="switch"]`))
 	b.await(`document.querySelector('demo-bar [role="switch"]').getAttribute("aria-checked") === "true"`)
 	testenv.Eventually(t, testenv.Wait, "orders", func() bool { return r.sink("browsers").Delivered >= 20 })
-	b.run(chromedp.Click(`demo-bar button:not([role])`))
-	b.await(`/^Redis is back in \d+ s$/.test(document.querySelector("demo-bar button:not([role])").textContent) && document.querySelector("demo-bar button:not([role])").disabled`)
+	b.run(chromedp.Click(`demo-bar button:last-of-type`))
+	b.await(`/^Redis is back in \d+ s$/.test(document.querySelector("demo-bar button:last-of-type").textContent) && document.querySelector("demo-bar button:last-of-type").disabled`)
 	if got := r.demo(t, "redis"); got != http.StatusConflict {
 		t.Errorf("Redis is taken away twice: %d", got)
 	}
@@ -105,7 +128,7 @@ func TestDashboardFirstMinute(t *testing.T) {
 	testenv.Eventually(t, testenv.Wait, "a queue", func() bool { return r.sink("bus").Queued >= 10 })
 	b.screenshots("redis-away")
 	delivered := r.sink("browsers").Delivered
-	b.await(`document.querySelector("demo-bar button:not([role])").textContent === "Take Redis away for 10 s" && ` + pageIsWell)
+	b.await(`document.querySelector("demo-bar button:last-of-type").textContent === "Take Redis away for 10 s" && ` + pageIsWell)
 	testenv.Eventually(t, testenv.Wait, "the queue to drain", func() bool { return r.sink("bus").Queued < 10 && r.sink("browsers").Delivered > delivered+10 })
 	b.await(`[...document.querySelectorAll("event-view tr")].length > 5`)
 	b.run(chromedp.Click(`demo-bar [role="switch"]`))

@@ -1,7 +1,6 @@
 import { openSession, secretOfLink } from "./api/access.js";
 import { setGatewayTime } from "./api/gateway-clock.js";
 import { GatewayEvents } from "./api/gateway-events.js";
-import { request } from "./api/request.js";
 import { StatusFeed } from "./api/status-feed.js";
 import "./dead-letters/dead-letter-view.js";
 import { throttle } from "./dom.js";
@@ -95,12 +94,11 @@ onEvents("source", (source) => note.show(source));
 onEvents("counts", (counts) => note.count(counts));
 
 const steps = /** @type {any} */ (document.createElement("first-steps")); // until the first event
-eventView.after(steps);
+eventView.before(steps);
 
 // The status.
 
-const waiting = "No orders yet. They appear here as soon as a row of the table orders changes.";
-eventView.hint = waiting;
+eventView.hint = "No events yet. They appear here as soon as one is delivered.";
 
 const freshness = new Freshness({ status, events, foreign: asked !== null, figures, flow, components });
 freshness.addEventListener("unreachable", () => events.guess()); // there may be events although there is no status
@@ -115,14 +113,8 @@ status.addEventListener("status", ({ detail: current }) => {
   figures.drop(RECEIVED_GAPS);
   tabs.show(current);
   drawer.show(current);
-  $("#change").hidden = !current.demo;
-  $("#change").disabled = current.role !== "admin";
-  $("#change").title = current.role === "admin" ? "" : "This needs the role admin";
   demo.show(current);
   steps.show(current);
-  eventView.hint = current.demo
-    ? "No orders yet. Press “Change an order”, or change rows of the table orders with psql: the gateway has printed where."
-    : waiting;
   events.follow(current);
   if (freshness.locked) {
     secretForm.end();
@@ -156,7 +148,6 @@ const actions = {
   reconnect: () => events.reconnect(),
   clear: () => { eventView.clear(); received = 0; drawCount(); },
   test: () => { if (!events.ping()) eventView.log("TEST", "There is no connection to test"); },
-  change: () => request("api/demo", { method: "POST", headers: { "X-Gateway-Demo": "1" } }).catch((err) => eventView.log("DEMO", err.message)),
 };
 for (const [id, act] of Object.entries(actions)) $(`#${id}`).addEventListener("click", act);
 addEventListener("keydown", (event) => {
