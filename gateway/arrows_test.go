@@ -36,7 +36,7 @@ var arrows = map[string]string{
 	"gateway/internal/backoff":    "",
 	"gateway/internal/rcu":        "",
 	"gateway/internal/link":       "",
-	"gateway/internal/httpserver": "gateway/logsample gateway/plugin",
+	"gateway/internal/httpserver": "gateway/logsample gateway/options gateway/plugin",
 	"gateway/internal/embedded":   "",
 	"gateway/internal/systemd":    "",
 

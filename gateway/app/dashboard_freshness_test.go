@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"eventgateway/gateway/testenv"
@@ -22,7 +24,7 @@ const pageWithin = 10 * time.Second
 
 const (
 	pageIsWell   = `document.querySelector("connection-state").dataset.state === "connected" && document.querySelector("health-state").dataset.state === "well"`
-	pageIsSilent = `document.querySelector("connection-state").dataset.state === "silent" && document.querySelector("connection-state").textContent.startsWith("No response for ")`
+	pageIsSilent = `document.querySelector("health-state").dataset.state === "silent" && document.querySelector("health-state").textContent.startsWith("No response for ") && document.title.startsWith("✕ No response for ")`
 )
 
 // within waits for a condition, and logs how long that took.
@@ -73,16 +75,23 @@ func TestDashboardDetectsFrozenGateway(t *testing.T) {
 	for name, rate := range map[string]string{"flowing": "5", "idle": "0, count: 1"} {
 		t.Run(name, func(t *testing.T) {
 			port := strconv.Itoa(testenv.FreePort(t))
-			cmd := exec.Command(path, "-c", writeConfig(t, fmt.Sprintf(newsConfigOf, rate)))
-			cmd.Env = []string{"PORT=" + port, "XDG_STATE_HOME=" + t.TempDir()}
-			var log testenv.Log
-			cmd.Stderr = &log
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
+			file, state := writeConfig(t, fmt.Sprintf(newsConfigOf, rate)), t.TempDir()
+			start := func() *exec.Cmd {
+				cmd := exec.Command(path, "-c", file)
+				cmd.Env = []string{"PORT=" + port, "XDG_STATE_HOME=" + state}
+				var log testenv.Log
+				cmd.Stderr = &log
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() {
+					_ = cmd.Process.Kill() // it fails if the gateway has ended
+					_ = cmd.Wait()
+				})
+				testenv.Eventually(t, testenv.Wait, "ready", func() bool { return strings.Contains(log.String(), "gateway ready") })
+				return cmd
 			}
-			defer cmd.Wait()
-			defer cmd.Process.Kill()
-			testenv.Eventually(t, testenv.Wait, "ready", func() bool { return strings.Contains(log.String(), "gateway ready") })
+			cmd := start()
 			b := openURL(t, "http://127.0.0.1:"+port+"/#token=a-secret-of-the-test")
 			b.await(pageIsWell)
 			b.screenshots("healthy")
@@ -91,9 +100,9 @@ func TestDashboardDetectsFrozenGateway(t *testing.T) {
 			if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 				t.Fatal(err)
 			}
-			b.within(since, "frozen: red", pageIsSilent+` && document.querySelector("health-state").dataset.state === "silent"
+			b.within(since, "frozen: red", pageIsSilent+` && document.querySelector("connection-state").dataset.state === "silent" && document.querySelector("key-figures.stale")
 				&& document.querySelector("component-list .news")?.textContent.startsWith("No response for ")`)
-			b.await(`parseInt(document.querySelector("connection-state").textContent.match(/for (\d+) s/)[1]) >= 5`) // the clock of the page still counts
+			b.await(`parseInt(document.querySelector("health-state").textContent.match(/for (\d+) s/)[1]) >= 5`) // the clock of the page still counts
 			b.screenshots("frozen")
 			since = time.Now()
 			if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
@@ -101,12 +110,56 @@ func TestDashboardDetectsFrozenGateway(t *testing.T) {
 			}
 			b.within(since, "thawed: green", pageIsWell+` && !document.querySelector("component-list .news")`)
 			received := eval[string](b, `document.querySelector("key-figures dd").textContent`)
-			if name == "flowing" {
+			if name == "idle" {
+				testStopAndStart(t, b, cmd, start)
+				testOffline(b)
+			} else {
 				b.await(fmt.Sprintf(`document.querySelector("key-figures dd").textContent !== %q`, received))
 			}
 			b.checkErrors()
 		})
 	}
+}
+
+// testStopAndStart proves that the page says why a gateway that stops has closed the connection, and connects as soon as it runs again.
+func testStopAndStart(t *testing.T, b *browser, cmd *exec.Cmd, start func() *exec.Cmd) {
+	t.Helper()
+	identity := eval[string](b, `document.querySelector("#identity").textContent`)
+	if ok := eval[bool](b, `/^127\.0\.0\.1:\d+ · .+ · up \d+ (s|min)$/.test(document.querySelector("#identity").textContent)`); !ok {
+		t.Errorf("the header says %q", identity)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	b.await(pageIsSilent + ` && document.querySelector("health-state").title.endsWith("; the gateway said: the gateway is stopping")`)
+	b.await(`document.querySelector("link[rel=icon]").href.endsWith("/icon-failing.svg")`)
+	b.screenshots("stopped")
+	start()
+	b.await(pageIsWell + ` && document.title === "Event gateway" && document.querySelector("link[rel=icon]").href.endsWith("/icon.svg")`)
+}
+
+// testOffline proves that the page says that its computer is offline, and connects as soon as it is online again.
+func testOffline(b *browser) {
+	b.t.Helper()
+	offline := func(is bool) {
+		b.run(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+			_, err := cdp.Call(ctx, t, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+				MatchedNetworkConditions: []*network.Conditions{{Offline: is, DownloadThroughput: -1, UploadThroughput: -1}},
+			})
+			if err == nil {
+				_, err = cdp.Call(ctx, t, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: is, DownloadThroughput: -1, UploadThroughput: -1})
+			}
+			return chromedp.Void{}, err
+		})
+	}
+	offline(true)
+	b.await(pageIsSilent + ` && document.querySelector("health-state").title.includes("this computer is offline")`)
+	b.screenshots("offline")
+	offline(false)
+	b.await(pageIsWell)
 }
 
 // TestDashboardReplacesHalfOpenConnection proves that the page reconnects after a proxy has silently dropped its

@@ -42,6 +42,19 @@ func TestDashboardFindsWebSocketSink(t *testing.T) {
 	receive("at first")
 	reload("type: websocket, path: /elsewhere")
 	receive("after the reload")
+	broken := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.reload(testenv.Context(t), "test")
+	}
+	broken("http: {listen: \":${PORT}\"}\nsauces: {}\n")
+	b.await(`document.querySelector("gateway-warnings").textContent.includes(":2:1: sauces: unknown") && document.querySelector("health-state").dataset.state === "failing"`)
+	b.screenshots("reload-broken")
+	reload("type: websocket, path: /elsewhere")
+	b.await(`document.querySelector("gateway-warnings").textContent === "" && document.querySelector("health-state").dataset.state === "well"`)
+	receive("after the mended reload")
 	reload("type: stdout")
 	b.await(isSampled + ` && document.querySelector("feed-note").textContent.includes("no sink of this gateway is a websocket")`)
 	b.await(`document.querySelectorAll("flow-graph .node").length === 3`)

@@ -102,7 +102,7 @@ func TestDashboardNeedsSecretForState(t *testing.T) {
 	redis := testenv.RedisClient(t)
 	r := startLeading(t, nil)
 	b := openPage(t, r, "")
-	b.await(`document.querySelector("component-list").innerText.includes("they need the secret: http.admin.token")`)
+	b.await(`document.querySelector("#locked").innerText.includes("http.admin.token") && document.querySelector("component-list").innerText.includes("they need the secret")`)
 	if err := redis.Publish(testenv.Context(t), "orders_updates", "an event").Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,11 +3,13 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"eventgateway/gateway/internal/admin"
 	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/embedded"
 )
@@ -15,11 +17,12 @@ import (
 // embeddedServers are the embedded servers of a run; the zero value is none.
 type embeddedServers struct {
 	servers         *embedded.Servers
+	demo            *embedded.Demo
 	postgres, redis bool
 }
 
 // startEmbedded starts the embedded servers that cfg refers to, and sets their URLs in it.
-func startEmbedded(ctx context.Context, cfg *config.Config, dir string) (embeddedServers, error) {
+func startEmbedded(ctx context.Context, cfg *config.Config, dir string, log *slog.Logger) (embeddedServers, error) {
 	var p embeddedServers
 	p.postgres, p.redis = cfg.Embedded()
 	if !p.postgres && !p.redis {
@@ -29,7 +32,7 @@ func startEmbedded(ctx context.Context, cfg *config.Config, dir string) (embedde
 	if err != nil {
 		return p, err
 	}
-	p.servers = s
+	p.servers, p.demo = s, embedded.NewDemo(ctx, s, log)
 	cfg.SetEmbeddedURLs(s.PostgresURL(), s.RedisURL())
 	return p, nil
 }
@@ -46,7 +49,7 @@ func (p embeddedServers) printBanner(page string) {
 	fmt.Fprintln(os.Stderr)
 }
 
-// register lets the dashboard change orders, and exports a metric of the embedded servers. An alert on it finds a
+// register lets the page change orders and take Redis away, and exports a metric of the embedded servers. An alert on it finds a
 // production gateway without its DATABASE_URL.
 func (p embeddedServers) register(g *gateway) {
 	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -58,15 +61,24 @@ func (p embeddedServers) register(g *gateway) {
 		}
 	}
 	g.reg.MustRegister(gauge)
-	if p.postgres {
-		g.admin.Demo = p.servers.ChangeOrder
+	if p.servers == nil {
+		return
 	}
+	demo := &admin.Demo{Until: p.demo.State, PostgresCommand: p.servers.PostgresCommand()}
+	if p.postgres {
+		demo.Change, demo.MakeOrders = p.servers.ChangeOrder, p.demo.MakeOrders
+	}
+	if p.redis {
+		demo.TakeRedis = p.demo.TakeRedis
+	}
+	g.admin.Demo = demo
 }
 
 func (p embeddedServers) stop() error {
 	if p.servers == nil {
 		return nil
 	}
+	p.demo.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	return p.servers.Stop(ctx)

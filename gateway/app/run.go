@@ -42,7 +42,9 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	logWarnings(log, cfg)
 	ctx, stop := signals(ctx, log)
 	defer stop()
-	embedded, err := startEmbedded(ctx, cfg, f.data)
+	ctx, cancel := context.WithCancel(ctx) // ended when the gateway ends by itself, too
+	defer cancel()
+	embedded, err := startEmbedded(ctx, cfg, f.data, log)
 	if err != nil {
 		return err
 	}
@@ -63,6 +65,7 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 		g.reloader, g.admin.Reload, g.admin.LogLevels = r, r.request, levels
 		err = g.run(ctx)
 	}
+	cancel()
 	err = errors.Join(err, embedded.stop())
 	stop() // "stopped" is the last line of the log
 	if assembled {

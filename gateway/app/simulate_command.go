@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -65,7 +66,7 @@ func serveTransforms(ctx context.Context, cfg *config.Config) (stop func(), err 
 		for _, t := range r.Through {
 			for _, u := range options.EmbeddedURLs(t.Options) {
 				if u.URL.Embedded() {
-					p, err := startEmbedded(ctx, cfg, "")
+					p, err := startEmbedded(ctx, cfg, "", slog.New(slog.DiscardHandler))
 					return func() { _ = p.stop() }, err // the result of the tests does not depend on it
 				}
 			}

@@ -62,3 +62,15 @@ func IsLoopback(host string) bool {
 	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return err == nil && addr.Unmap().IsLoopback()
 }
+
+// ClientNetwork returns the address by which a client is counted: an IPv4 address, or the first one of the /64 network of an IPv6
+// address, because a host can use all addresses of its network.
+func ClientNetwork(addr netip.Addr) netip.Addr {
+	addr = addr.Unmap().WithZone("")
+	if addr.Is6() {
+		if prefix, err := addr.Prefix(64); err == nil {
+			return prefix.Addr()
+		}
+	}
+	return addr
+}

@@ -2,11 +2,11 @@ package plugin
 
 import "context"
 
-// Prober is implemented by a plugin that can inspect its server, for `gateway check --live`.
+// Prober is implemented by a plugin that can inspect its server, for `gateway check --live`, and, of a source, for /api/hints.
 type Prober interface {
 	// Probe connects and inspects, without a change that others could notice. Each problem is a Finding.
 	// A check that is not possible is a Finding, too: a [Warning] that begins with "cannot
-	// tell". Probe returns early when ctx ends.
+	// tell". Probe returns early when ctx ends. It may be called while the source runs, from another goroutine.
 	Probe(ctx context.Context) []Finding
 }
 

@@ -75,18 +75,13 @@ func (l *clientLimits) release(address string) {
 	}
 }
 
-// limitKey returns the key by which an address is counted. For an IPv6 address it is the network of
-// 64 bits, because a host can use all addresses of it.
+// limitKey returns the key by which an address is counted.
 func limitKey(host string) string {
 	addr, err := netip.ParseAddr(host)
-	if err != nil || addr.Unmap().Is4() {
-		return host
-	}
-	network, err := addr.WithZone("").Prefix(64)
 	if err != nil {
 		return host
 	}
-	return network.String()
+	return options.ClientNetwork(addr).String()
 }
 
 // trusted reports whether a host is a trusted proxy.

@@ -1,13 +1,14 @@
 import { openSession, secretOfLink } from "./api/access.js";
 import { setGatewayTime } from "./api/gateway-clock.js";
 import { GatewayEvents } from "./api/gateway-events.js";
-import { request } from "./api/request.js";
 import { StatusFeed } from "./api/status-feed.js";
 import { hasClients } from "./clients/client-view.js";
 import "./dead-letters/dead-letter-view.js";
 import { hasAttempts } from "./deliveries/delivery-view.js";
 import { throttle } from "./dom.js";
 import "./events/event-view.js";
+import "./first-minute/demo-bar.js";
+import "./first-minute/first-steps.js";
 import "./flow/component-list.js";
 import "./flow/flow-graph.js";
 import "./page/feed-note.js";
@@ -61,13 +62,13 @@ onEvents("message", (payload) => {
   arrivals++;
   drawCount();
   eventView.add(payload);
+  steps.hidden = true;
 });
 let wasConnected = false, lost = false;
 onEvents("state", ({ state, text }) => {
   if (state === "connected" && lost) recordOnPage("recovery", "the connection works again");
   else if (state !== "connected" && wasConnected) recordOnPage("problem", `the connection is lost: ${text}`);
   [lost, wasConnected] = [state !== "connected" && (lost || wasConnected), state === "connected"];
-  freshness.check();
   eventView.log(state === "connected" ? "UP" : state === "connecting" ? "…" : "DOWN", text);
 });
 onEvents("welcome", (message) => eventView.log("WELCOME", message.msg ?? ""));
@@ -96,10 +97,12 @@ note.useToken = (token) => events.useToken(token);
 onEvents("source", (source) => note.show(source));
 onEvents("counts", (counts) => note.count(counts));
 
+const steps = /** @type {any} */ (document.createElement("first-steps")); // until the first event
+eventView.before(steps);
+
 // The status.
 
-const waiting = "No orders yet. They appear here as soon as a row of the table orders changes.";
-eventView.hint = waiting;
+eventView.hint = "No events yet. They appear here as soon as one is delivered.";
 
 const freshness = new Freshness({ status, events, foreign: asked !== null, figures, flow, components });
 freshness.addEventListener("unreachable", () => events.guess()); // there may be events although there is no status
@@ -114,15 +117,18 @@ status.addEventListener("status", ({ detail: current }) => {
   figures.drop(RECEIVED_GAPS);
   tabs.show(current);
   drawer.show(current);
-  $("#change").hidden = !current.demo;
-  eventView.hint = current.demo
-    ? "No orders yet. Press “Change an order”, or change rows of the table orders with psql: the gateway has printed where."
-    : waiting;
+  demo.show(current);
+  steps.show(current);
   events.follow(current);
-  if (!lock.hidden) secretForm.end();
-  lock.hidden = true;
+  if (freshness.locked) {
+    secretForm.end();
+    lock.hidden = true;
+    showAsList(false);
+  }
   freshness.show(current);
 });
+const demo = $("demo-bar");
+demo.addEventListener("changed", () => status.poll());
 const lock = $("#locked"), secretForm = lock.querySelector("token-form");
 secretForm.send = async (secret, user) => {
   const error = await openSession(secret, user);
@@ -146,7 +152,6 @@ const actions = {
   reconnect: () => events.reconnect(),
   clear: () => { eventView.clear(); received = 0; drawCount(); },
   test: () => { if (!events.ping()) eventView.log("TEST", "There is no connection to test"); },
-  change: () => request("api/demo", { method: "POST", headers: { "X-Gateway-Demo": "1" } }).catch((err) => eventView.log("DEMO", err.message)),
 };
 for (const [id, act] of Object.entries(actions)) $(`#${id}`).addEventListener("click", act);
 addEventListener("keydown", (event) => {

@@ -72,6 +72,11 @@ export interface ClientView {
   sent_bytes: number;
   subscriptions: SubscriptionView[];
   subscription_count: number;
+export interface DemoState {
+  redis: boolean;
+  orders_until?: string;
+  redis_away_until?: string;
+  postgres_command?: string;
 }
 
 export interface Difference {
@@ -167,6 +172,7 @@ export interface Overview {
   now: string;
   dead_letters: number;
   demo: boolean;
+  demo_state?: DemoState;
   paths_here: boolean;
   conservation_broken?: string;
   reload: ReloadStatus;

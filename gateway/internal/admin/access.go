@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"eventgateway/gateway/options"
@@ -86,11 +87,15 @@ func (a *Admin) authenticate(r *http.Request) (who caller, busy bool) {
 	return who, false
 }
 
-// peerAddress returns the address of the peer of a request, without its port.
+// peerAddress returns the address of the peer of a request, without its port; of an IPv6 address that of its network, so that a host
+// with many addresses counts as one client.
 func peerAddress(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return options.ClientNetwork(addr).String()
 	}
 	return host
 }

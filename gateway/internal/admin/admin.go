@@ -34,8 +34,8 @@ type Admin struct {
 	Local bool
 	// Separate is set where Admin has a listener of its own. It then serves profiles, if these are enabled.
 	Separate bool
-	// Demo changes a row, which the dashboard then shows; nil: /api/demo answers 404.
-	Demo func(context.Context) error
+	// Demo shows the gateway at work on embedded servers; nil: /api/demo answers 404.
+	Demo *Demo
 	// Reload loads the configuration again, as SIGHUP does. It returns an error where none is loaded, because
 	// the gateway stops or ctx ends; nil: /api/reload answers 404.
 	Reload func(ctx context.Context) (ReloadStatus, error)
@@ -53,6 +53,7 @@ type Admin struct {
 	certificates certificates
 	liveness     liveness
 	history      *stats.History
+	hints        hints
 	descriptions atomic.Pointer[Descriptions] // nil before SetDescriptions
 }
 
@@ -118,6 +119,7 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("GET /api/log-level", a.guard(RoleRead, a.ofLogLevels(func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, a.LogLevels.Levels()) }))),
 		m.Handle("POST /api/log-level", a.guard(RoleAdmin, a.ofLogLevels(a.setLogLevel))),
 		m.Handle("POST /api/demo", a.guard(RoleAdmin, http.HandlerFunc(a.demo))),
+		m.Handle("GET /api/hints", a.guard(RoleRead, http.HandlerFunc(a.serveHints))),
 		m.Handle("/", web.Handler()),
 		m.Handle("GET /api/dead-letters", api(a.deadLetters)),
 		m.Handle("GET /api/history", a.guard(RoleRead, http.HandlerFunc(a.serveHistory))),
@@ -176,7 +178,9 @@ type Overview struct {
 	Started     time.Time `json:"started"`
 	Now         time.Time `json:"now"`
 	DeadLetters uint64    `json:"dead_letters"` // all that were put into the list of /api/dead-letters, which holds the latest
-	Demo        bool      `json:"demo"`         // /api/demo is available
+	Demo        bool      `json:"demo"`         // /api/demo changes an order
+	// DemoState says what else /api/demo does; absent without embedded servers.
+	DemoState *DemoState `json:"demo_state,omitempty"`
 	// PathsHere is set if the paths of the sinks are on the listener of this answer.
 	PathsHere bool `json:"paths_here"`
 	// Conserved is "" while every event is accounted for, else the equation that does not hold: a bug.
@@ -195,7 +199,7 @@ func (a *Admin) status(r *http.Request) any {
 	last, _ := a.reloadStatus()
 	o := Overview{
 		Role: roleOf(r).String(), Version: a.Version, Started: a.Started, Now: time.Now(),
-		DeadLetters: deadLetters, Demo: a.Demo != nil, PathsHere: !a.Separate, Reload: last, Timeline: a.Router.Timeline().Next(), Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
+		DeadLetters: deadLetters, Demo: a.Demo != nil && a.Demo.Change != nil, DemoState: a.Demo.state(roleOf(r)), PathsHere: !a.Separate, Reload: last, Timeline: a.Router.Timeline().Next(), Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
 	}
 	if err := o.Status.Conserved(); err != nil {
 		o.Conserved = err.Error()
@@ -207,23 +211,6 @@ func (a *Admin) status(r *http.Request) any {
 func (a *Admin) deadLetters(*http.Request) any {
 	latest, _ := a.Router.DeadLetters()
 	return latest
-}
-
-// demo changes a row. It requires a header that pages of other sites cannot set
-// without permission (CORS).
-func (a *Admin) demo(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case a.Demo == nil:
-		http.Error(w, "only available with the embedded PostgreSQL", http.StatusNotFound)
-	case r.Header.Get("X-Gateway-Demo") == "":
-		http.Error(w, "the header X-Gateway-Demo is required", http.StatusForbidden)
-	default:
-		if err := a.Demo(r.Context()); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		w.WriteHeader(http.StatusNoContent)
-	}
 }
 
 func jsonHandler(get func(*http.Request) any) http.Handler {

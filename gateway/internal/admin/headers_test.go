@@ -27,7 +27,7 @@ func TestAnswersSetNosniff(t *testing.T) {
 
 // TestUnauthorizedNamesTokenSources proves that the hint holds with http.admin.token, and after the link has expired.
 func TestUnauthorizedNamesTokenSources(t *testing.T) {
-	a := New(nil, nil, "", nil)
+	a := New(router.New(slog.New(slog.DiscardHandler)), nil, "", nil)
 	w := httptest.NewRecorder()
 	a.unauthorized(w, httptest.NewRequest("GET", "/api/status", nil), false)
 	if text := w.Body.String(); w.Code != http.StatusUnauthorized || !strings.Contains(text, "#token=SECRET") || !strings.Contains(text, "http.admin.token") {

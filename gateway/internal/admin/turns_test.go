@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 
 	"golang.org/x/crypto/bcrypt"
@@ -100,5 +101,29 @@ func TestPasswordIsNotCheckedForARequestThatHasEnded(t *testing.T) {
 	p.rate.SetBurst(0) // from here on no hash is computed
 	if right, _ := p.check(t.Context(), users, "192.0.2.66", "ada", "r1ght"); !right {
 		t.Error("a password that was right is checked again")
+	}
+}
+
+// TestHostWithManyAddressesIsOneClient proves that a host which uses many addresses of its IPv6 network fills no more places than one client.
+func TestHostWithManyAddressesIsOneClient(t *testing.T) {
+	turns, came := newTurns(), make(chan string, 100)
+	attemptFrom := func(peer string) attempt { return attempt{peerAddress(&http.Request{RemoteAddr: peer}), "ada"} }
+	if !turns.take(t.Context(), attemptFrom("[2001:db8::1]:1")) {
+		t.Fatal("the first attempt is refused")
+	}
+	for i := range maxWaitingOfOne {
+		turns.wait(t, t.Context(), attemptFrom(fmt.Sprintf("[2001:db8::%x:2]:1", i)), came)
+	}
+	if turns.take(t.Context(), attemptFrom("[2001:db8:0:0:ffff::9]:1")) {
+		t.Error("another address of the network has a place of its own")
+	}
+	for _, other := range []string{"[2001:db8:0:1::1]:1", "192.0.2.1:1", "@"} {
+		turns.wait(t, t.Context(), attemptFrom(other), came)
+	}
+	for range maxWaitingOfOne + 3 {
+		turns.release()
+		if got := <-came; got == "refused" {
+			t.Error("an attempt that waits is refused")
+		}
 	}
 }

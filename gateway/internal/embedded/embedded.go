@@ -166,11 +166,19 @@ func (s *Servers) RedisURL() string {
 	return s.redis.URL()
 }
 
+// PostgresCommand returns the command that connects to the embedded PostgreSQL; "" where there is none.
+func (s *Servers) PostgresCommand() string {
+	if s.postgres == nil {
+		return ""
+	}
+	return "psql '" + s.postgres.URL() + "'"
+}
+
 // Describe returns lines of text: each server with its URL, and where the data is stored.
 func (s *Servers) Describe() []string {
 	var lines []string
 	if s.postgres != nil {
-		lines = append(lines, fmt.Sprintf("embedded %s:  psql '%s'", s.postgres, s.postgres.URL()))
+		lines = append(lines, fmt.Sprintf("embedded %s:  %s", s.postgres, s.PostgresCommand()))
 	}
 	if s.redis != nil {
 		lines = append(lines, fmt.Sprintf("embedded %s:  %s", s.redis, s.redis.URL()))

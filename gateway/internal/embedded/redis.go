@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // Redis is an embedded Redis or Valkey server.
@@ -60,6 +62,29 @@ func (r *Redis) Start(ctx context.Context) (err error) {
 
 // Stop stops the server with SIGTERM.
 func (r *Redis) Stop(ctx context.Context) error { return r.proc.stop(ctx, syscall.SIGTERM) }
+
+// stopWithData stops the server so that the next Start has its data, also without an append-only file.
+func (r *Redis) stopWithData(ctx context.Context) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", r.socket())
+	if err == nil {
+		_, err = conn.Write([]byte("SHUTDOWN SAVE\r\n"))
+		defer conn.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("cannot stop %s: %w", r.proc.name, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	select {
+	case <-r.proc.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s did not stop in time: %w", r.proc.name, ctx.Err())
+	}
+}
+
+// stopTimeout bounds a stop with data.
+const stopTimeout = 5 * time.Second
 
 // Kill ends the server with SIGKILL.
 func (r *Redis) Kill() { r.proc.kill() }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/logsample"
+	"eventgateway/gateway/options"
 )
 
 // gate is a listener that counts its connections. Those beyond the limit go into the
@@ -129,20 +130,11 @@ func (g *gate) release(c *conn) {
 	}
 }
 
-// network returns the addresses of one client: an IPv4 address, or the /64 network of an
-// IPv6 address.
+// network returns the address by which a client is counted.
 func network(a net.Addr) netip.Addr {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
 		return netip.Addr{}
 	}
-	addr := tcp.AddrPort().Addr().Unmap().WithZone("")
-	if addr.Is6() {
-		prefix, err := addr.Prefix(64)
-		if err != nil {
-			return addr
-		}
-		return prefix.Addr()
-	}
-	return addr
+	return options.ClientNetwork(tcp.AddrPort().Addr())
 }

@@ -145,6 +145,10 @@ type Probe struct {
 // connects to, one after the other, each for timeout at most. The plan need not run.
 // skip lists components to leave out: "sinks.bus".
 func (p *Plan) Probe(ctx context.Context, timeout time.Duration, skip []string) []Probe {
+	return p.probe(ctx, timeout, skip, false)
+}
+
+func (p *Plan) probe(ctx context.Context, timeout time.Duration, skip []string, onlySources bool) []Probe {
 	var out []Probe
 	probe := func(c *component.Component, impl any) {
 		if p, ok := impl.(plugin.Prober); ok && !slices.Contains(skip, string(c.Kind)+"s."+c.Name) {
@@ -155,6 +159,9 @@ func (p *Plan) Probe(ctx context.Context, timeout time.Duration, skip []string) 
 	}
 	for _, s := range p.sources {
 		probe(s.Component, s.impl)
+	}
+	if onlySources {
+		return out
 	}
 	for _, rt := range p.routes {
 		for _, st := range rt.stages {

@@ -210,6 +210,14 @@ func (r *Router) DeadLetters() (latest []deadletter.Letter, total uint64) {
 	return r.deadLetters.Latest()
 }
 
+// ProbeSources asks the running sources how things are at their servers, each for timeout at most.
+func (r *Router) ProbeSources(ctx context.Context, timeout time.Duration) []Probe {
+	r.mu.Lock()
+	p := r.now
+	r.mu.Unlock()
+	return p.probe(ctx, timeout, nil, true)
+}
+
 // Sample returns the state and the counts of every component, and measurements of the plugins of sinks. It calls their collectors.
 func (r *Router) Sample() stats.Sample {
 	s := stats.Sample{Status: r.Status(), Measures: map[string]stats.SinkMeasures{}}

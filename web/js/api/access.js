@@ -1,5 +1,5 @@
 // lockedText explains why the page shows events but no status.
-export const lockedText = "they need the secret: http.admin.token, or the one in the file that the log names; or a user of http.admin.users and the password. A link with #token=SECRET opens them, too";
+export const lockedText = "they need the secret";
 
 // secretOfLink returns the secret in the address, as in /#token=..., and removes it from the address bar and the history.
 export function secretOfLink() {

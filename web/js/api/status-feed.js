@@ -5,6 +5,7 @@ const TIMEOUT = 1750; // of a request: with the interval before, a frozen gatewa
 const CONNECTIONS = 6; // that a browser keeps open to one host
 const STAGGER = 200; // milliseconds between the requests of one poll
 const LOCKED_INTERVAL = 30_000; // without the secret: another tab may get it
+const OFFLINE = "this computer is offline";
 
 // StatusFeed polls the status of the gateway.
 //
@@ -17,6 +18,12 @@ export class StatusFeed extends EventTarget {
   #timedOut = false; // the last poll had no answer in time
 
   lastAnswerAt = performance.now(); // when the last answer came
+
+  constructor() {
+    super();
+    addEventListener("offline", () => { this.#error = OFFLINE; });
+    addEventListener("online", () => { if (this.#error === OFFLINE) this.poll(); });
+  }
 
   // silence returns why the status is unknown, "" while the gateway answers.
   silence(now) {
@@ -48,7 +55,7 @@ export class StatusFeed extends EventTarget {
     } catch (err) {
       if (signal.aborted) return; // another poll has begun
       this.#timedOut = err.name === "TimeoutError";
-      if (!this.#timedOut) this.#error = err.message;
+      if (!this.#timedOut) this.#error = navigator.onLine ? err.message : OFFLINE;
     }
     if (!signal.aborted) this.#timer = setTimeout(() => this.poll(), interval);
   }

@@ -24,7 +24,7 @@ export class TapFeed extends EventTarget {
     super();
     document.addEventListener("visibilitychange", () => {
       clearTimeout(this.#hiding);
-      if (document.hidden) this.#hiding = setTimeout(() => this.#end(), HIDDEN);
+      if (document.hidden) this.#hiding = setTimeout(() => this.#end("Paused while the page is hidden"), HIDDEN);
       else if (this.#route && this.connection.state !== "connected") this.reconnect();
     });
   }
@@ -35,7 +35,7 @@ export class TapFeed extends EventTarget {
     if (route === this.#route) return;
     this.#route = route;
     if (route) this.reconnect();
-    else this.#end();
+    else this.#end("Closed");
   }
 
   // reconnect ends the connection, and connects again at once.
@@ -67,9 +67,10 @@ export class TapFeed extends EventTarget {
     return true;
   }
 
-  #end() {
+  /** @param {string} text */
+  #end(text) {
     this.#drop();
-    this.#setState("disconnected", "Closed");
+    this.#setState("disconnected", text);
   }
 
   #drop() {

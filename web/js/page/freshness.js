@@ -3,25 +3,33 @@ import { components, formatDuration } from "../flow/component-list.js";
 import { summaryOf } from "../flow/component-state.js";
 
 const CHECK_INTERVAL = 250; // milliseconds
+const OLD = 5000; // milliseconds without news after which figures are old, whatever the reason
 
-// Freshness shows the state of the gateway and of the connection in the header, the title and the icon of the tab. It marks what the
-// page shows as old if the gateway does not answer: a frozen gateway and a half-open connection give no other sign than the clock.
+// Freshness shows the state of the gateway in the header, the title and the icon of the tab, and beside it that of the events. It marks
+// what the page shows as old if the gateway does not answer: a frozen gateway and a half-open connection give no other sign than the clock.
 //
 // Events: "unreachable", while there is no status because the gateway does not answer; "back", if it answers again.
 export class Freshness extends EventTarget {
   #status; // the StatusFeed
-  #events; // the EventFeed
+  #events; // the GatewayEvents
   #foreign; // the events are those of another gateway
-  #stale; // elements whose values get old
+  #figures;
+  #flow;
   #components;
   #shown = null; // the latest status; null: none is shown
   #outage = false; // the gateway has not answered since the last status
+  #farewell = ""; // what the gateway said when it closed the last connection
 
   locked = false; // the gateway refuses the status
 
   constructor({ status, events, foreign, figures, flow, components: list }) {
     super();
-    [this.#status, this.#events, this.#foreign, this.#stale, this.#components] = [status, events, foreign, [figures, flow], list];
+    [this.#status, this.#events, this.#foreign, this.#figures, this.#flow, this.#components] = [status, events, foreign, figures, flow, list];
+    events.addEventListener("state", ({ detail: { state, text } }) => {
+      if (state === "connected") this.#farewell = "";
+      else if (!foreign) this.#farewell = text.match(/^Disconnected \((.*?)\)/)?.[1] ?? this.#farewell;
+      this.check();
+    });
     setInterval(() => this.check(), CHECK_INTERVAL);
   }
 
@@ -30,6 +38,10 @@ export class Freshness extends EventTarget {
     [this.#shown, this.locked] = [status, false];
     if (this.#outage) this.dispatchEvent(new Event("back"));
     this.#outage = false;
+    this.#figures.asOf(new Date(status.now));
+    const identity = document.querySelector("#identity");
+    identity.textContent = `${location.host} · ${status.version} · up ${formatDuration(Date.parse(status.now) - Date.parse(status.started))}`;
+    identity.title = `started ${new Date(status.started).toLocaleString()}`;
     this.check();
   }
 
@@ -42,30 +54,42 @@ export class Freshness extends EventTarget {
   check() {
     const now = performance.now();
     const silence = this.#status.silence(now);
-    const duration = (since) => ` for ${formatDuration(now - since)}`;
-    const pill = document.querySelector("connection-state"), health = document.querySelector("health-state");
-    const { connection } = this.#events;
-    if (connection.state === "silent") pill.show({ state: "silent", text: "No response", ticks: duration(this.#events.lastMessageAt), why: connection.text });
-    else if (silence && connection.state === "connected" && !this.#foreign) pill.show({ state: "silent", text: "No response", ticks: duration(this.#status.lastAnswerAt), why: silence });
-    else pill.show(connection);
-
+    const ticks = ` for ${formatDuration(now - this.#status.lastAnswerAt)}`;
+    this.#showEvents(now, silence);
     this.#outage ||= silence !== "";
-    for (const element of this.#stale) element.classList.toggle("stale", silence !== "");
-    if (!this.#shown) {
-      if (silence) this.dispatchEvent(new Event("unreachable"));
-      health.hidden = true;
-      if (silence) this.#components.showText(`The components cannot be shown: ${silence}`);
-      return;
+    const isOld = silence !== "" || this.#shown !== null && now - this.#status.lastAnswerAt > OLD;
+    for (const element of [this.#figures, this.#flow]) element.classList.toggle("stale", isOld);
+    if (silence && !this.#shown) {
+      this.dispatchEvent(new Event("unreachable"));
+      this.#components.showText(`The components cannot be shown: ${silence}`);
     }
-    this.#components.stale(silence && `No response${duration(this.#status.lastAnswerAt)}: ${silence}. The values below are of ${clock(new Date(this.#shown.now))}.`);
-    const parts = [...components(this.#shown)].map(([, component]) => component);
-    const { state, reasons } = this.#shown.health;
-    const why = reasons.map(({ component, text }) => `${component}: ${text}`).join("\n");
-    if (silence) health.show({ state: "silent", text: "Status unknown", why: silence });
-    else if (state === "ok") health.show({ state: "well", text: `All ${parts.length} work` });
-    else health.show({ state: "failing", text: summaryOf(parts) || (state === "down" ? "Down" : "Degraded"), why });
-    showOnTab(health.dataset.state, health.textContent);
+    if (this.#shown) this.#components.stale(silence && `No response${ticks}: ${silence}. The values below are of ${clock(new Date(this.#shown.now))}.`);
+
+    const health = document.querySelector("health-state");
+    if (silence) health.show({ state: "silent", text: "No response", ticks, why: [silence, this.#farewell && `the gateway said: ${this.#farewell}`].filter(Boolean).join("; ") });
+    else if (this.#shown) health.show(healthOf(this.#shown));
+    else health.hidden = true; // there is no status yet, or it needs a secret
+    if (!health.hidden) showOnTab(health.dataset.state, health.textContent);
   }
+
+  // #showEvents shows the state of the connection for the events.
+  #showEvents(now, silence) {
+    const pill = document.querySelector("connection-state");
+    const { connection } = this.#events;
+    const ticks = (since) => ` for ${formatDuration(now - since)}`;
+    if (connection.state === "silent") pill.show({ state: "silent", text: "No response", ticks: ticks(this.#events.lastMessageAt), why: connection.text });
+    else if (silence && connection.state === "connected" && !this.#foreign) pill.show({ state: "silent", text: "No response", ticks: ticks(this.#status.lastAnswerAt), why: silence });
+    else pill.show(connection);
+  }
+}
+
+// healthOf returns the state of the gateway, as its status says.
+function healthOf(status) {
+  const parts = [...components(status)].map(([, component]) => component);
+  const { state, reasons } = status.health;
+  if (state === "ok") return { state: "well", text: `All ${parts.length} work` };
+  const why = reasons.map(({ component, text }) => `${component}: ${text}`).join("\n");
+  return { state: "failing", text: summaryOf(parts) || `${state === "down" ? "Down" : "Degraded"}: ${reasons[0]?.text ?? ""}`, why };
 }
 
 // showOnTab shows the state in the title and the icon of the tab, so that it is seen while another tab is open.

@@ -1,4 +1,4 @@
-import { make, short } from "../dom.js";
+import { clock, make, short } from "../dom.js";
 
 // <key-figures> shows a few numbers; those with alarm are red above zero.
 class KeyFigures extends HTMLElement {
@@ -22,6 +22,9 @@ class KeyFigures extends HTMLElement {
     this.#values.get(name)?.parentElement.remove();
     this.#values.delete(name);
   }
+
+  // asOf shows when the figures were true, by the clock of the gateway.
+  asOf(date) { this.dataset.asOf = `As of ${clock(date)}`; }
 
   // dropStatus removes the sums of a status.
   dropStatus() { for (const name of ["Gaps", "Gaps passed on", "Dropped", "Dead letters", "Accounted for"]) this.drop(name); }
