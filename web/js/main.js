@@ -3,6 +3,7 @@ import { setGatewayTime } from "./api/gateway-clock.js";
 import { GatewayEvents } from "./api/gateway-events.js";
 import { request } from "./api/request.js";
 import { StatusFeed } from "./api/status-feed.js";
+import "./charts/charts-view.js";
 import "./dead-letters/dead-letter-view.js";
 import { throttle } from "./dom.js";
 import "./events/event-view.js";
@@ -16,6 +17,7 @@ import "./page/side-drawer.js";
 import "./page/state-pill.js";
 import "./page/view-tabs.js";
 import { recordOnPage } from "./timeline/page-occurrences.js";
+import { timeline } from "./timeline/timeline-feed.js";
 import "./timeline/timeline-view.js";
 
 const RATE_INTERVAL = 2000; // milliseconds
@@ -27,6 +29,7 @@ const asked = new URLSearchParams(location.search).get("ws"); // the address of 
 const status = new StatusFeed(), events = new GatewayEvents(asked ?? "", page);
 
 tabs.add({ id: "events", title: "Events", element: "event-view" });
+tabs.add({ id: "charts", title: "Charts", element: "charts-view" });
 tabs.add({ id: "timeline", title: "Timeline", element: "timeline-view" });
 tabs.add({ id: "dead-letters", title: "Dead letters", element: "dead-letter-view", count: (status) => status.dead_letters });
 const eventView = tabs.element("events"); // it receives events also while another view is open
@@ -108,6 +111,7 @@ status.addEventListener("status", ({ detail: current }) => {
   $("gateway-warnings").show(current);
   figures.showStatus(current);
   figures.drop(RECEIVED_GAPS);
+  timeline.update(current);
   tabs.show(current);
   drawer.show(current);
   $("#change").hidden = !current.demo;
