@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"eventgateway/gateway/internal/admin"
+	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/internal/tap"
 )
 
 // apiTypes are the answers of the API that the page reads.
-var apiTypes = []any{admin.Overview{}, stats.HistoryPage{}, stats.TimelinePage{}, deadletter.Letter{}, tap.Item{}}
+var apiTypes = []any{admin.Overview{}, stats.HistoryPage{}, stats.TimelinePage{}, admin.ComponentPage{}, config.Component{}, deadletter.Letter{}, tap.Item{}, tap.Counts{}}
 
 // TestPageHasTypesOfAPI proves that the types with which the page is checked are those of the answers.
 func TestPageHasTypesOfAPI(t *testing.T) {

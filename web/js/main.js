@@ -4,6 +4,7 @@ import { GatewayEvents } from "./api/gateway-events.js";
 import { request } from "./api/request.js";
 import { StatusFeed } from "./api/status-feed.js";
 import "./charts/charts-view.js";
+import { followAddresses } from "./component/follow.js";
 import "./dead-letters/dead-letter-view.js";
 import { throttle } from "./dom.js";
 import "./events/event-view.js";
@@ -156,11 +157,7 @@ addEventListener("keydown", (event) => {
   act();
 });
 flow.addEventListener("pick", ({ detail: { kind, name } }) => {
-  if (kind === "memory") location.hash = "dead-letters";
-  else {
-    showAsList(true);
-    components.open(kind, name);
-  }
+  location.hash = kind === "memory" ? "dead-letters" : `component/${kind}/${name}`;
 });
 
 // showAsList shows the components as a list, or as a picture.
@@ -181,3 +178,4 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden) stat
 addEventListener("hashchange", () => { if (location.hash.startsWith("#token=")) open(); }); // a link that is opened in this tab
 await open();
 tabs.start();
+followAddresses(drawer);

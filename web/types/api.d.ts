@@ -29,6 +29,33 @@ export interface Change {
   uncompared?: string;
 }
 
+export interface Component {
+  type?: string;
+  summary?: string;
+  at?: string;
+  options: Option[];
+  common: Option[];
+  capabilities?: string[];
+}
+
+export interface ComponentPage {
+  kind: string;
+  name: string;
+  now: string;
+  config: any;
+  health?: Health;
+  failures: Failure[];
+  latency?: RecentLatency;
+  routes?: string[];
+  lists: string[];
+}
+
+export interface Counts {
+  seen: number;
+  skipped: number;
+  filtered: number;
+}
+
 export interface Difference {
   path: string;
   change: string;
@@ -42,9 +69,28 @@ export interface EdgeStatus {
   events: number;
 }
 
+export interface Failure {
+  text: string;
+  first: string;
+  last: string;
+  count: number;
+}
+
 export interface GatewayHealth {
   state: string;
   reasons: Reason[];
+}
+
+export interface Health {
+  up: boolean;
+  since: string;
+  failing: boolean;
+  failing_since?: string;
+  attempts: number;
+  errors: number;
+  panics: number;
+  last_error?: string;
+  last_error_at?: string;
 }
 
 export interface HistoryPage {
@@ -101,6 +147,17 @@ export interface Occurrence {
   text: string;
 }
 
+export interface Option {
+  name: string;
+  type: string;
+  doc?: string;
+  value: any;
+  set: boolean;
+  default?: string;
+  at?: string;
+  variables?: string[];
+}
+
 export interface Overview {
   role: string;
   version: string;
@@ -124,6 +181,13 @@ export interface Reason {
   component: string;
   since: string;
   text: string;
+}
+
+export interface RecentLatency {
+  seconds: number;
+  events: number;
+  p50: number;
+  p99: number;
 }
 
 export interface ReloadStatus {
