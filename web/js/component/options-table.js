@@ -9,7 +9,7 @@ import { make, plain } from "../dom.js";
 export function optionsTable({ type, summary, at, options, common, capabilities = [] }) {
   const all = [...options, ...common], given = all.filter((o) => o.at || o.set), rest = all.filter((o) => !o.at && !o.set);
   return [
-    make("p", {}, [summary, capabilities.length > 0 && `It ${capabilities.join(", ")}.`, at && `Configured at ${at}.`].filter(Boolean).join(" ")),
+    make("p", {}, [summary, capabilities.length > 0 && `Capabilities: ${capabilities.join(", ")}.`, at && `Configured at ${at}.`].filter(Boolean).join(" ")),
     table(type ? `Options of this ${type} that are set` : "What is set", given),
     make("details", {}, make("summary", {}, `${rest.length} with their default`), table("Defaults", rest)),
   ];
@@ -26,6 +26,6 @@ const table = (caption, options) => make("table", { class: "options" }, make("ca
 /** @param {Option} option */
 function drawOption({ name, value, doc = "", default: standard, set, at, variables = [] }) {
   const shown = value === "" || value === null ? "–" : plain(value);
-  const notes = [variables.length > 0 && `from ${variables.map((v) => `$${v}`).join(", ")}`, set && standard && `default: ${standard}`, at].filter(Boolean).join(" · ");
+  const notes = [variables.length > 0 && `from ${variables.map((v) => `$${v}`).join(", ")}`, set && standard && standard !== "required" && `default: ${standard}`, at?.split("/").at(-1)].filter(Boolean).join(" · ");
   return make("tr", {}, make("th", { scope: "row", title: doc }, name), make("td", {}, make("code", {}, shown), notes && make("small", {}, ` ${notes}`), doc && make("p", {}, doc)));
 }

@@ -22,13 +22,13 @@ export function drawItem({ time, events, count, steps = [], outcome, reason, att
  */
 function drawStep({ transform, type, before, after, count, outcome, reason, changed = [], more = 0, uncompared }, window) {
   const compared = before && after.length === 1;
-  const result = reason || outcome !== "passed" ? [outcome.replace("_", " "), reason].filter(Boolean).join(": ")
+  const result = reason || outcome !== "applied" ? [outcome.replace("_", " "), reason].filter(Boolean).join(": ")
     : !compared ? `made ${count}` : uncompared ? `not compared: ${uncompared}` : changed.length === 0 ? "unchanged" : `${changed.length + more} changed`;
   const unchanged = compared && changed.length === 0 && !uncompared;
   const details = make("details", {}, make("summary", {}, make("b", {}, transform), ` (${type}): ${result}`),
     ...(changed.length > 0 ? [changesTable(changed, more)] : []),
-    make("div", { class: "sides" }, make("div", {}, make("h4", {}, "Before"), ...(before ? [before] : window).map(drawView)),
-      make("div", {}, make("h4", {}, "After"), ...(after.length > 0 ? after.map(drawView) : [make("p", { class: "empty" }, "nothing")]))));
+    make("div", { class: "sides" }, make("div", {}, make("p", { class: "side" }, "Before"), ...(before ? [before] : window).map(drawView)),
+      make("div", {}, make("p", { class: "side" }, "After"), ...(after.length > 0 ? after.map(drawView) : [make("p", { class: "empty" }, "nothing")]))));
   if (!unchanged) details.setAttribute("open", "");
   return details;
 }
