@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/internal/admin"
+	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/stats"
@@ -20,7 +21,10 @@ import (
 )
 
 // apiTypes are the answers of the API that the page reads.
-var apiTypes = []any{admin.Overview{}, stats.HistoryPage{}, stats.TimelinePage{}, deadletter.Letter{}, tap.Item{}, delivery.AttemptList{}, delivery.ClientList{}}
+var apiTypes = []any{
+	admin.Overview{}, stats.HistoryPage{}, stats.TimelinePage{}, admin.ComponentPage{}, config.Component{}, deadletter.Letter{}, tap.Item{}, tap.Counts{},
+	delivery.AttemptList{}, delivery.ClientList{},
+}
 
 // TestPageHasTypesOfAPI proves that the types with which the page is checked are those of the answers.
 func TestPageHasTypesOfAPI(t *testing.T) {

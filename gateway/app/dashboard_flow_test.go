@@ -32,7 +32,7 @@ routes:
 %s`
 
 // TestDashboardDrawsFlow proves that the flow has each component and what connects them, also after a reload. It shows rates, queues
-// and which component is down. A click opens the counts of a component.
+// and which component is down. A click opens a component.
 func TestDashboardDrawsFlow(t *testing.T) {
 	free := testenv.FreePort(t)
 	parked := filepath.Join(t.TempDir(), "parked.jsonl")
@@ -63,8 +63,8 @@ func TestDashboardDrawsFlow(t *testing.T) {
 	b.run(chromedp.EmulateViewport(1280, 844))
 	b.await(`document.querySelector("flow-graph svg")?.clientWidth > 1000`)
 	eval[bool](b, `(`+fmt.Sprintf(node, "sink", "shop")+`.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true})), true)`)
-	b.await(`document.querySelector('component-list li[data-kind="sink"][data-name="shop"] details').open`)
-	b.await(`(document.querySelector("#as-list").click(), document.querySelector("flow-graph svg").clientWidth > 1000)`) // the picture again
+	b.await(`document.querySelector("side-drawer dialog[open] h2")?.textContent === "sink shop" && location.hash === "#component/sink/shop"`)
+	eval[bool](b, `(document.querySelector("side-drawer").close(), true)`)
 
 	if err := os.WriteFile(config, fmt.Appendf(nil, flowConfig, free, parked, "  more: {from: [bus], to: [parked]}\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -2,7 +2,9 @@ import { openSession, secretOfLink } from "./api/access.js";
 import { setGatewayTime } from "./api/gateway-clock.js";
 import { GatewayEvents } from "./api/gateway-events.js";
 import { StatusFeed } from "./api/status-feed.js";
+import "./charts/charts-view.js";
 import { hasClients } from "./clients/client-view.js";
+import { followAddresses } from "./component/follow.js";
 import "./dead-letters/dead-letter-view.js";
 import { hasAttempts } from "./deliveries/delivery-view.js";
 import { throttle } from "./dom.js";
@@ -19,6 +21,7 @@ import "./page/side-drawer.js";
 import "./page/state-pill.js";
 import "./page/view-tabs.js";
 import { recordOnPage } from "./timeline/page-occurrences.js";
+import { timeline } from "./timeline/timeline-feed.js";
 import "./timeline/timeline-view.js";
 
 const RATE_INTERVAL = 2000; // milliseconds
@@ -30,6 +33,7 @@ const asked = new URLSearchParams(location.search).get("ws"); // the address of 
 const status = new StatusFeed(), events = new GatewayEvents(asked ?? "", page);
 
 tabs.add({ id: "events", title: "Events", element: "event-view" });
+tabs.add({ id: "charts", title: "Charts", element: "charts-view" });
 tabs.add({ id: "timeline", title: "Timeline", element: "timeline-view" });
 tabs.add({ id: "deliveries", title: "Webhooks", element: "delivery-view", available: hasAttempts });
 tabs.add({ id: "clients", title: "Clients", element: "client-view", available: hasClients });
@@ -115,6 +119,7 @@ status.addEventListener("status", ({ detail: current }) => {
   $("gateway-warnings").show(current);
   figures.showStatus(current);
   figures.drop(RECEIVED_GAPS);
+  timeline.update(current);
   tabs.show(current);
   drawer.show(current);
   demo.show(current);
@@ -161,11 +166,7 @@ addEventListener("keydown", (event) => {
   act();
 });
 flow.addEventListener("pick", ({ detail: { kind, name } }) => {
-  if (kind === "memory") location.hash = "dead-letters";
-  else {
-    showAsList(true);
-    components.open(kind, name);
-  }
+  location.hash = kind === "memory" ? "dead-letters" : `component/${kind}/${name}`;
 });
 
 // showAsList shows the components as a list, or as a picture.
@@ -186,3 +187,4 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden) stat
 addEventListener("hashchange", () => { if (location.hash.startsWith("#token=")) open(); }); // a link that is opened in this tab
 await open();
 tabs.start();
+followAddresses(drawer);

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,10 +35,11 @@ type Component struct {
 	// Mounts are its HTTP handlers. They are mounted again for each new graph that has the component.
 	Mounts *Mounts
 
-	unexported logsample.Sampler // of metrics that are left out
-	closer     plugin.Closer     // nil where the plugin has nothing to close
-	alive      context.Context   // ends when the plugin is closed
-	end        context.CancelFunc
+	unexported  logsample.Sampler // of metrics that are left out
+	lateGathers atomic.Int32      // calls of collectors that have not returned in time
+	closer      plugin.Closer     // nil where the plugin has nothing to close
+	alive       context.Context   // ends when the plugin is closed
+	end         context.CancelFunc
 }
 
 // New returns a component whose plugin is not built yet. A nil redactor is one of the secrets in opts.

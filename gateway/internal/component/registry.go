@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -94,13 +96,44 @@ func namesOf(c prometheus.Collector) map[string]bool {
 	return names
 }
 
-// gather returns the metrics of the plugin. One that is a function may panic.
-func (c *Component) gather() (families []*dto.MetricFamily, err error) {
-	err = c.Protect(func() (err error) {
-		families, err = c.Metrics.Gather()
-		return err
-	})
-	return families, err
+// gatherWithin is how long the collectors of a plugin may take.
+const gatherWithin = 5 * time.Second
+
+var errCollectors = errors.New("the plugin does not return from Collect, so its metrics are left out")
+
+// gather returns the metrics of the plugin. One that is a function may panic, or not return. In the latter case, gather fails after
+// gatherWithin, and then at once until the function returns.
+func (c *Component) gather() ([]*dto.MetricFamily, error) {
+	if c.lateGathers.Load() > 0 {
+		return nil, errCollectors
+	}
+	var families []*dto.MetricFamily
+	done := make(chan error, 1)
+	var settled atomic.Bool // done, or late
+	go func() {
+		err := c.Protect(func() (err error) {
+			families, err = c.Metrics.Gather()
+			return err
+		})
+		if !settled.CompareAndSwap(false, true) {
+			c.lateGathers.Add(-1)
+		}
+		done <- err
+	}()
+	late := time.NewTimer(gatherWithin)
+	defer late.Stop()
+	select {
+	case err := <-done:
+		return families, err
+	case <-late.C:
+		c.lateGathers.Add(1)
+		if settled.CompareAndSwap(false, true) {
+			return nil, errCollectors
+		}
+		c.lateGathers.Add(-1) // it has returned in this moment
+		err := <-done
+		return families, err
+	}
 }
 
 // reportUnexported records that metrics of the plugin are not exported.

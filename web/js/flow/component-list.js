@@ -1,5 +1,5 @@
 import { clock, make, short } from "../dom.js";
-import { sum } from "../page/key-figures.js";
+import { equationOf, sum } from "../component/books.js";
 
 // <component-list> shows the sources, routes and sinks of /api/status. Its elements are kept from one status to the next, so that
 // opened counts stay open.
@@ -24,15 +24,6 @@ class ComponentList extends HTMLElement {
     if (items.length !== this.#list.children.length || items.some((item, i) => item !== this.#list.children[i])) this.#list.replaceChildren(...items);
     if (!this.#list.isConnected) this.replaceChildren(this.#list);
     this.stale("");
-  }
-
-  // open shows all counts of a component, and moves the focus to it.
-  open(kind, name) {
-    const details = this.#items.get(`${kind} ${name}`)?.element.querySelector("details");
-    if (!details) return; // a reload has removed it
-    details.open = true;
-    details.scrollIntoView({ block: "nearest" });
-    details.querySelector("summary").focus({ preventScroll: true });
   }
 
   // stale marks the list as old, with the reason; "" removes the mark.
@@ -60,12 +51,6 @@ const NOTES = {
 };
 // The count of the rate and of the first number.
 const FLOW = { source: "emitted", route: "out", sink: "delivered" };
-// The conservation law of each kind.
-const EQUATIONS = {
-  source: "emitted = acked + nacked + outstanding",
-  route: "in + added = filtered + merged + held + dropped + dead_lettered + returned + out",
-  sink: "in = delivered + dropped + dead_lettered + returned + queued + writing",
-};
 
 // Item shows one component.
 class Item {
@@ -74,13 +59,13 @@ class Item {
   #rate = make("span", { class: "rate" });
   #detail = make("summary", { title: "All counts" });
   #error = make("span", { class: "detail error" });
-  #name = make("span", { class: "name" });
+  #name = make("a", { class: "name" });
   #counts = make("dl");
 
   constructor(kind) {
     this.#kind = kind;
     this.element = make("li", { "data-kind": kind }, make("span", { class: "dot" }), this.#name, this.#rate,
-      make("details", { class: "detail" }, this.#detail, make("p", {}, EQUATIONS[kind]), this.#counts), this.#error);
+      make("details", { class: "detail" }, this.#detail, make("p", {}, equationOf(kind)), this.#counts), this.#error);
   }
 
   show(component, now) {
@@ -89,14 +74,15 @@ class Item {
     element.dataset.failing = component.failing;
     if (component.up !== undefined) element.dataset.up = component.up;
     const flow = FLOW[this.#kind];
-    this.#name.textContent = component.name;
+    if (this.#name.textContent !== component.name) this.#name.textContent = component.name;
+    this.#name.setAttribute("href", `#component/${this.#kind}/${component.name}`);
     this.#rate.textContent = `${short(Math.round(this.#speed(component[flow])))}/s`;
-    const parts = [this.#kind, component.type, ...states(component, now), `${words(flow)} ${short(component[flow])}`, ...notes(component, NOTES[this.#kind])];
+    const parts = [this.#kind, component.type, ...statesOf(component, now), `${words(flow)} ${short(component[flow])}`, ...notes(component, NOTES[this.#kind])];
     this.#detail.textContent = parts.filter(Boolean).join(" · ");
     this.#error.hidden = !component.last_error;
     this.#error.classList.toggle("past", !fails(component));
     if (component.last_error) this.#error.textContent = lastError(component, now);
-    this.#counts.replaceChildren(...counts(component).flatMap(([name, n]) => [make("dt", {}, name), make("dd", { "data-count": name }, n)]));
+    this.#counts.replaceChildren(...countsOf(component).flatMap(([name, n]) => [make("dt", {}, name), make("dd", { "data-count": name }, n)]));
   }
 
   #speed(count) {
@@ -107,8 +93,8 @@ class Item {
   }
 }
 
-// states returns the state of a component as texts.
-function states(component, now) {
+// statesOf returns the state of a component as texts.
+export function statesOf(component, now) {
   const { up, since, attempts, leader, stalled, breaker } = component;
   const texts = [];
   if (up !== undefined) texts.push(up ? "up" : Date.parse(since) > 0 ? `down for ${formatDuration(now - Date.parse(since))}` : "not connected yet");
@@ -143,10 +129,10 @@ function lastError({ last_error: error, last_error_at: at, ...component }, now) 
   return fails(component) ? `${error} (${ago})` : `Past: ${error} (${ago})`;
 }
 
-// counts lists every number of a component, by its name in the status.
-const counts = (component, before = "") => Object.entries(component).flatMap(([name, n]) => {
+// countsOf lists every number of a component, by its name in the status.
+export const countsOf = (component, before = "") => Object.entries(component).flatMap(([name, n]) => {
   if (typeof n === "number" && name !== "term") return [[before + name, n]];
-  if (["dropped", "breaker", "plugin"].includes(name) && n !== null && typeof n === "object") return counts(n, name === "plugin" ? "" : `${name}.`);
+  if (["dropped", "breaker", "plugin"].includes(name) && n !== null && typeof n === "object") return countsOf(n, name === "plugin" ? "" : `${name}.`);
   return [];
 });
 

@@ -1,4 +1,8 @@
+import { sum } from "../component/books.js";
 import { clock, make, short } from "../dom.js";
+
+// The figures that open a drawer, with its address.
+const DETAILS = { Gaps: "gaps", "Gaps passed on": "gaps", Dropped: "dropped", "Dead letters": "parked", "Accounted for": "books" };
 
 // <key-figures> shows a few numbers; those with alarm are red above zero.
 class KeyFigures extends HTMLElement {
@@ -10,16 +14,19 @@ class KeyFigures extends HTMLElement {
   show(name, value, alarm = false, meaning = "") {
     let entry = this.#values.get(name);
     if (!entry) {
-      entry = make("dd");
+      const link = DETAILS[name] && make("a", { href: `#figure/${DETAILS[name]}` });
+      const dd = make("dd", {}, link ?? "");
+      entry = link ?? dd;
       this.#values.set(name, entry);
-      this.#list.append(make("div", { title: meaning }, make("dt", {}, name), entry));
+      this.#list.append(make("div", { title: meaning }, make("dt", {}, name), dd));
     }
-    entry.textContent = typeof value === "number" ? short(value) : value;
-    entry.parentElement.classList.toggle("alarm", alarm && value > 0);
+    const text = typeof value === "number" ? short(value) : value;
+    if (entry.textContent !== text) entry.textContent = text;
+    entry.closest("div").classList.toggle("alarm", alarm && value > 0);
   }
 
   drop(name) {
-    this.#values.get(name)?.parentElement.remove();
+    this.#values.get(name)?.closest("div").remove();
     this.#values.delete(name);
   }
 
@@ -43,9 +50,7 @@ class KeyFigures extends HTMLElement {
 }
 
 // dropped returns the events that a component has dropped, and those that its plugin has dropped.
-const dropped = ({ dropped: own = 0, plugin = {} }) => (typeof own === "number" ? own : sum(own)) +
+const dropped = ({ dropped: own = 0, plugin = {} }) => sum(own) +
   sum(Object.fromEntries(Object.entries(plugin).filter(([name]) => name.endsWith("_dropped_total"))));
-
-export const sum = (numbers) => Object.values(numbers ?? {}).reduce((a, b) => a + b, 0);
 
 customElements.define("key-figures", KeyFigures);

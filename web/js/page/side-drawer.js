@@ -27,7 +27,7 @@ export class SideDrawer extends HTMLElement {
     this.#dialog.addEventListener("pointerdown", ({ target }) => { this.#pressed = target; });
     this.#dialog.addEventListener("click", ({ target }) => { if (target === this.#dialog && this.#pressed === target) this.close(); }); // its children cover the drawer
     this.#dialog.addEventListener("close", () => { if (!this.#dialog.open) this.#closed(); });
-    addEventListener("hashchange", () => { if (this.#content && this.#fragment && location.hash !== `#${this.#fragment}`) this.close(); });
+    addEventListener("hashchange", () => setTimeout(() => { if (this.#content && this.#fragment && location.hash !== `#${this.#fragment}`) this.close(); })); // unless the address has opened something else
   }
 
   // content is the element that the drawer shows; null while it is closed.
