@@ -33,7 +33,7 @@ export class GatewayEvents extends EventTarget {
   constructor(asked, page) {
     super();
     [this.#asked, this.#page] = [asked, page];
-    const names = ["state", "message", "gap", "resumed", "welcome", "pong", "counts"];
+    const names = ["state", "message", "gap", "resumed", "welcome", "pong", "counts", "filtered", "filter-refused"];
     for (const feed of [this.#socket, this.#tap]) {
       for (const name of names) {
         feed.addEventListener(name, (event) => {
@@ -47,6 +47,16 @@ export class GatewayEvents extends EventTarget {
   get connection() { return this.#feed.connection; }
   get lastMessageAt() { return this.#feed.lastMessageAt; }
   get exists() { return this.#feed === this.#tap || this.#socket.exists; }
+
+  // url is the address of the events; "" if they come from a tap.
+  get url() { return this.#feed === this.#socket ? this.#socket.url : ""; }
+
+  // delay is how long events wait until the page reads them, in milliseconds; 0 if that is not known.
+  get delay() { return this.#feed === this.#socket ? this.#socket.delay : 0; }
+
+  // filter requests only the events that meet an expression; "" for all.
+  /** @param {string} filter */
+  filter(filter) { this.#feed.filter(filter); }
 
   reconnect() { this.#feed.reconnect(); }
   ping() { return this.#feed.ping(); }
