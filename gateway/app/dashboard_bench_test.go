@@ -40,7 +40,9 @@ func benchmarkDashboard(b *testing.B, seconds int, factor float64) {
 		eval[int](page, `window.tasks = []; new PerformanceObserver(list => tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ entryTypes: ["longtask"] });
 			window.frames = []; { let before = performance.now(); const frame = (now) => { frames.push(now - before); before = now; requestAnimationFrame(frame); }; requestAnimationFrame(frame); }
 			window.notices = new Set(); setInterval(() => { const text = document.querySelector(".notice:not(.cut-off)").innerText; if (text) notices.add(text); }, 500); 0`)
-		heap := func() float64 { return eval[float64](page, `(globalThis.gc?.(), performance.memory.usedJSHeapSize)`) / (1 << 20) }
+		heap := func() float64 {
+			return eval[float64](page, `(globalThis.gc?.(), performance.memory.usedJSHeapSize)`) / (1 << 20)
+		}
 		total := pageRate * seconds
 		var early float64
 		tick := time.NewTicker(20 * time.Millisecond)

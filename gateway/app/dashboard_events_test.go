@@ -94,6 +94,35 @@ func TestDashboardShowsAnyTable(t *testing.T) {
 	b.checkErrors()
 }
 
+// TestDashboardLoadsRows proves that the page loads the rows that exist where the sink offers a snapshot, below those with events.
+func TestDashboardLoadsRows(t *testing.T) {
+	db := testenv.OrdersTable(t)
+	if _, err := db.Exec(testenv.Context(t), `INSERT INTO orders (customer_name, status) SELECT 'Ada ' || n, 'old' FROM generate_series(1, 600) n`); err != nil {
+		t.Fatal(err)
+	}
+	r := startGateway(t, writeConfig(t, `
+http: {listen: ":${PORT}"}
+sources: {bus: {type: redis-sub, url: "${REDIS_URL}", channels: [rows]}}
+sinks:
+  pages:
+    type: websocket
+    channels: ["{{ operation }}"]
+    snapshot: {url: "${DATABASE_URL}", tables: [orders]}
+routes: {all: {from: [bus], to: [pages]}}
+`), nil)
+	b := openDashboard(t, r)
+	publish(t, "rows", `{"operation":"UPDATE","order":{"id":3,"customer_name":"Grace","status":"new"}}`)
+	b.await(rows + `.length === 1`)
+	b.await(`document.querySelector(".row-loader button").innerText === "Load the rows of orders"`)
+	eval[bool](b, `(document.querySelector(".row-loader button").click(), true)`)
+	b.await(`document.querySelector(".row-loader").innerText.includes("499 of 500 rows have no event here")`)
+	b.await(rows + `[0].startsWith("UPDATE 3 Grace") && ` + rows + `[1].startsWith("READ 1 Ada 1 ")`)
+	b.await(`document.querySelector(".more").innerText === "Show 50 more of 450"`)
+	b.screenshots("events-rows")
+	b.accessible("events with rows")
+	b.checkErrors()
+}
+
 // TestDashboardFiltersEvents proves that the search, the chips and the filter choose among the events, that a wrong filter is explained
 // and the former one stays, and that the history comes again for another filter.
 func TestDashboardFiltersEvents(t *testing.T) {

@@ -128,6 +128,7 @@ status.addEventListener("status", ({ detail: current }) => {
   demo.show(current);
   steps.show(current);
   events.follow(current);
+  eventView.offerRows(events.snapshots);
   if (freshness.locked) {
     secretForm.end();
     lock.hidden = true;
@@ -177,6 +178,7 @@ addEventListener("keydown", (event) => { // of the page only: a field that is ed
   event.preventDefault();
   act();
 });
+eventView.loadRows = (table) => events.rows(table);
 eventView.behind = () => events.delay;
 eventView.url = () => events.url;
 eventView.filter.addEventListener("filter", ({ detail: filter }) => events.filter(filter));

@@ -1,5 +1,6 @@
 import { GatewayClient } from "../../client/index.js";
 import { refusalOf } from "./refusal.js";
+import { snapshotRows } from "./snapshot-rows.js";
 
 const HEARTBEAT = 500; // milliseconds
 const HISTORY = 500; // events of the history of the gateway, with which a subscription begins
@@ -81,6 +82,9 @@ export class EventFeed extends EventTarget {
 
   /** Subscribes to the events that meet an expression, instead of the former ones; "" for all. @param {string} filter */
   filter(filter) { if (this.#client) this.#subscribe(filter); }
+
+  /** Returns the payloads of the first rows of a table, as the filter lets them pass. @param {string} table */
+  rows(table) { return snapshotRows(this.url, { table, filter: this.#filter, token: this.#token }); }
 
   // reconnect ends the connection, and connects again at once.
   reconnect() { this.#client?.connect(); }

@@ -20,6 +20,8 @@ export class GatewayEvents extends EventTarget {
   #page; // the WebSocket URL of this page
   #url = ""; // of the sink, also while its token is missing
   #route = ""; // that the user has chosen for the tap
+  /** @type {string[]} */
+  #snapshots = [];
   #refusal = ""; // why the sink has refused the token
 
   // source is where the events come from: of a tap its route, the routes to choose from, and why it is a tap; and whether a token of the
@@ -54,6 +56,13 @@ export class GatewayEvents extends EventTarget {
   // delay is how long events wait until the page reads them, in milliseconds; 0 if that is not known.
   get delay() { return this.#feed === this.#socket ? this.#socket.delay : 0; }
 
+  // snapshots are the tables whose rows the sink offers.
+  get snapshots() { return this.#feed === this.#socket ? this.#snapshots : []; }
+
+  // rows returns the payloads of the first rows of such a table.
+  /** @param {string} table */
+  rows(table) { return this.#socket.rows(table); }
+
   // filter requests only the events that meet an expression; "" for all.
   /** @param {string} filter */
   filter(filter) { this.#feed.filter(filter); }
@@ -66,6 +75,7 @@ export class GatewayEvents extends EventTarget {
     if (this.#asked) return this.#watchSocket(this.#asked, "");
     const sockets = status.sinks.filter(({ paths = [] }) => paths.some(isFixed));
     const own = sockets.find(({ paths }) => paths.includes("/")) ?? sockets[0]; // at the path of the page, if there is one
+    this.#snapshots = own?.snapshots ?? [];
     this.#url = own && status.paths_here ? new URL(own.paths.includes("/") ? "." : `.${own.paths.find(isFixed)}`, this.#page).href : "";
     const token = this.#url ? tokenOf(this.#url) : "";
     if (this.#url && (!own.needs_token || token)) return this.#watchSocket(this.#url, own.needs_token ? token : "");
