@@ -5,6 +5,8 @@ import { snapshotRows } from "./snapshot-rows.js";
 const HEARTBEAT = 500; // milliseconds
 const HISTORY = 500; // events of the history of the gateway, with which a subscription begins
 const PROBE_INTERVAL = 1000; // milliseconds
+const MAX_DELAY = 4000; // milliseconds, beyond which the page skips to the latest events: the gateway disconnects a client with a large lag
+const MANY = 500; // events between two probes; with fewer the page is not slow, but the network or the gateway
 
 /** @typedef {import("../../client/index.js").Subscription} Subscription */
 
@@ -31,7 +33,8 @@ export class EventFeed extends EventTarget {
   #asked = 0; // pings of the user without an answer
   #probeAt = 0; // when a ping was sent that measures the delay; 0: none is under way
   #delay = 0; // that the last one has measured, in milliseconds
-  #busy = false; // messages have come since the last ping
+  #skipped = false; // since the last probe
+  #since = 0; // messages since the last probe
 
   /** @type {{ state: string, text: string, why?: string }} */
   connection = { state: "connecting", text: "Connecting…" };
@@ -77,11 +80,11 @@ export class EventFeed extends EventTarget {
     });
     client.addEventListener("welcome", (event) => { if (this.#client === client) this.#emit("welcome", /** @type {CustomEvent} */ (event).detail); });
     client.addEventListener("pong", (event) => { if (this.#client === client) this.#pong(/** @type {CustomEvent} */ (event).detail); });
-    this.#subscribe(this.#filter);
+    this.#subscribe(this.#filter, HISTORY);
   }
 
   /** Subscribes to the events that meet an expression, instead of the former ones; "" for all. @param {string} filter */
-  filter(filter) { if (this.#client) this.#subscribe(filter); }
+  filter(filter) { if (this.#client) this.#subscribe(filter, HISTORY); }
 
   /** Returns the payloads of the first rows of a table, as the filter lets them pass. @param {string} table */
   rows(table) { return snapshotRows(this.url, { table, filter: this.#filter, token: this.#token }); }
@@ -96,17 +99,20 @@ export class EventFeed extends EventTarget {
     return true;
   }
 
-  // #subscribe adds a subscription. When the gateway has accepted it, it replaces the former one, which goes on if the filter is refused.
-  #subscribe(/** @type {string} */ filter) {
+  // #subscribe adds a subscription that begins with the last events of the history. When the gateway has accepted it, it replaces the former
+  // one, which goes on if the filter is refused. Without history, the page skips what it has not read yet.
+  #subscribe(/** @type {string} */ filter, /** @type {number} */ last) {
+    const delay = this.delay;
     this.#requested?.close();
     const client = /** @type {GatewayClient} */ (this.#client);
     /** @type {Subscription} */
-    const subscription = client.subscribe({ filter, last: HISTORY, attributes: true }, {
+    const subscription = client.subscribe({ filter, last, attributes: true }, {
       onSubscribed: () => {
         if (this.#requested !== subscription) return; // it resumes
         this.#subscription?.close();
         [this.#subscription, this.#requested, this.#filter] = [subscription, null, filter];
-        this.#emit("filtered", filter);
+        if (last > 0) this.#emit("filtered", filter);
+        else this.#emit("gap", { reason: `this page was ${Math.round(delay / 1000)} s behind, and has skipped to the latest events` });
       },
       onRefused: (reason) => {
         this.#emit("filter-refused", reason);
@@ -115,7 +121,7 @@ export class EventFeed extends EventTarget {
         subscription.close();
       },
       onMessage: (payload, attributes) => {
-        this.#busy = true;
+        this.#since++;
         this.#emit("message", { payload, attributes, left: false });
       },
       onLeave: (message) => this.#emit("message", { payload: JSON.stringify(message), attributes: null, left: true }),
@@ -134,22 +140,26 @@ export class EventFeed extends EventTarget {
   }
 
   #probe() {
-    if (this.#probeAt || !this.#busy) {
-      if (!this.#busy) this.#delay = 0;
-      return;
-    }
-    this.#busy = false;
-    if (this.#client?.ping()) this.#probeAt = performance.now();
+    if (this.#probeAt) this.#skipIfLate();
+    else if (this.#since === 0) this.#delay = 0;
+    else if (this.#client?.ping()) this.#probeAt = performance.now();
+  }
+
+  // #skipIfLate requests the latest events instead of those that the page has not read in time, once for each probe.
+  #skipIfLate() {
+    if (this.#skipped || this.#requested || this.#since < MANY || this.delay < MAX_DELAY) return;
+    this.#skipped = true;
+    this.#subscribe(this.#filter, 0);
   }
 
   #pong(/** @type {number} */ roundTrip) {
     if (this.#probeAt) this.#delay = performance.now() - this.#probeAt;
-    this.#probeAt = 0;
+    [this.#probeAt, this.#since, this.#skipped] = [0, 0, false];
     if (this.#asked > 0) this.#emit("pong", roundTrip);
     this.#asked = 0;
   }
 
-  #forgetPings() { [this.#asked, this.#probeAt, this.#delay] = [0, 0, 0]; }
+  #forgetPings() { [this.#asked, this.#probeAt, this.#delay, this.#since, this.#skipped] = [0, 0, 0, 0, false]; }
 
   #emit(/** @type {string} */ name, /** @type {any} */ detail = undefined) { this.dispatchEvent(new CustomEvent(name, { detail })); }
 }

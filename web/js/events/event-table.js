@@ -25,7 +25,7 @@ export class EventTable extends HTMLElement {
   #more = make("button", { class: "more", hidden: "" });
   #limit = PAGE;
   #shownColumns = "";
-  #throttled = throttle(() => { if (!this.frozen) this.draw(); });
+  #throttled = throttle(() => { if (!this.frozen && this.checkVisibility()) this.draw(); });
 
   /** @type {() => { tab: Tab | null, columns: string[], matches: (item: Item) => boolean }} what is shown */
   source = () => ({ tab: null, columns: [], matches: () => true });

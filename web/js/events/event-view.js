@@ -61,6 +61,11 @@ class EventView extends HTMLElement {
     setInterval(() => this.#check(), CHECK_INTERVAL);
   }
 
+  opened() {
+    this.#redraw();
+    this.#log.opened();
+  }
+
   /** Offers to load the rows of tables. @param {string[]} tables */
   offerRows(tables) { this.#rows.offer(tables); }
 
