@@ -147,7 +147,7 @@ func TestDashboardShowsOrders(t *testing.T) {
 	b.await(`document.querySelector('tr[data-operation="UPDATE"]')?.innerText.includes("paid")`)
 	exec(`DELETE FROM orders WHERE customer_name = 'Grace'`)
 	b.await(`document.querySelector('tr[data-operation="DELETE"]')?.innerText.includes("Grace")`)
-	b.await(`document.querySelector("order-table").innerText.includes("5.30")`) // with all digits
+	b.await(`document.querySelector("event-table").innerText.includes("5.30")`) // with all digits
 	b.await(`document.querySelectorAll("tbody tr").length === 2`)
 	b.await(`["INSERT", "UPDATE", "DELETE"].every(o => document.querySelector('activity-log [data-operation="' + o + '"] .badge'))`) // without an action of the user
 	colours := eval[[]string](b, `[..."INSERT UPDATE DELETE".split(" ")].map(o => getComputedStyle(document.querySelector(
@@ -211,21 +211,23 @@ func TestDashboardShowsOutages(t *testing.T) {
 	b.checkErrors()
 }
 
+// xssPayloads are texts that a page must not interpret.
+var xssPayloads = []string{
+	`<script>alert(1)</script>`, `<img src=x onerror=alert(1)>`, `"><svg/onload=alert(1)>`, `javascript:alert(1)`, `</td><script>alert(1)</script>`,
+	`<iframe srcdoc="<script>parent.alert(1)</script>">`, `<a href="javascript:alert(1)">x</a>`, `<style>*{display:none}</style>`, `{{constructor.constructor('alert(1)')()}}`,
+	"${alert(1)}", `<body onload=alert(1)>`, `<details open ontoggle=alert(1)>`, `<math><mtext></table><mglyph><style><img src=x onerror=alert(1)>`,
+	`&lt;script&gt;alert(1)&lt;/script&gt;`, `<template><script>alert(1)</script></template>`, `'-alert(1)-'`, "\u202eevil", `<object data="javascript:alert(1)">`,
+	`<link rel=stylesheet href=//evil>`, `<meta http-equiv=refresh content=0>`, `__proto__`,
+}
+
 // TestDashboardEscapesText proves that markup in an order, a message or an error is shown as text.
 func TestDashboardEscapesText(t *testing.T) {
-	payloads := []string{
-		`<script>alert(1)</script>`, `<img src=x onerror=alert(1)>`, `"><svg/onload=alert(1)>`, `javascript:alert(1)`, `</td><script>alert(1)</script>`,
-		`<iframe srcdoc="<script>parent.alert(1)</script>">`, `<a href="javascript:alert(1)">x</a>`, `<style>*{display:none}</style>`, `{{constructor.constructor('alert(1)')()}}`,
-		"${alert(1)}", `<body onload=alert(1)>`, `<details open ontoggle=alert(1)>`, `<math><mtext></table><mglyph><style><img src=x onerror=alert(1)>`,
-		`&lt;script&gt;alert(1)&lt;/script&gt;`, `<template><script>alert(1)</script></template>`, `'-alert(1)-'`, "\u202eevil", `<object data="javascript:alert(1)">`,
-		`<link rel=stylesheet href=//evil>`, `<meta http-equiv=refresh content=0>`, `__proto__`,
-	}
 	db := testenv.OrdersTable(t)
 	redis := testenv.RedisClient(t)
 	r := startLeading(t, nil)
 	b := openDashboard(t, r)
 	eval[int](b, `window.fooled = 0; window.alert = () => { window.fooled++ }; window.before = document.querySelectorAll("script, style, img, iframe, svg, object, a, link, meta").length`)
-	for _, p := range payloads {
+	for _, p := range xssPayloads {
 		if _, err := db.Exec(testenv.Context(t), `INSERT INTO orders (customer_name, product_name, status) VALUES ($1, $2, $3)`, p, p, "new"); err != nil {
 			t.Fatal(err)
 		}
@@ -235,8 +237,8 @@ func TestDashboardEscapesText(t *testing.T) {
 			}
 		}
 	}
-	b.await(fmt.Sprintf(`document.querySelectorAll("tbody tr").length >= %d`, len(payloads)))
-	for _, p := range payloads {
+	b.await(fmt.Sprintf(`document.querySelectorAll("tbody tr").length >= %d`, len(xssPayloads)))
+	for _, p := range xssPayloads {
 		b.await(fmt.Sprintf(`[...document.querySelectorAll("tbody td")].some(td => td.textContent === %q)`, p))
 	}
 	fooled := eval[int](b, `window.fooled`)

@@ -170,3 +170,10 @@ type TokenHandler interface {
 	// NeedsToken reports whether a client without a token is refused.
 	NeedsToken() bool
 }
+
+// SnapshotHandler is implemented by a handler of [Mounter.HandleUpgrade] that answers requests for snapshots. The status shows their names,
+// so that a page can offer the rows that exist.
+type SnapshotHandler interface {
+	// Snapshots returns the values of the query parameter snapshot that it answers; empty: none.
+	Snapshots() []string
+}

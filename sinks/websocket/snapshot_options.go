@@ -29,6 +29,9 @@ func (Snapshot) Docs() map[string]string {
 	}
 }
 
+// Snapshots is part of [plugin.SnapshotHandler].
+func (s *sink) Snapshots() []string { return s.opts.Snapshot.Tables }
+
 // check is part of [Options.Check].
 func (o Snapshot) check(history History, report func(option, text string)) {
 	for i, text := range o.Tables {

@@ -7,7 +7,7 @@ import { hasClients } from "./clients/client-view.js";
 import { followAddresses } from "./component/follow.js";
 import "./dead-letters/dead-letter-view.js";
 import { hasAttempts } from "./deliveries/delivery-view.js";
-import { throttle } from "./dom.js";
+import { clock, throttle } from "./dom.js";
 import "./events/event-view.js";
 import "./first-minute/demo-bar.js";
 import "./first-minute/first-steps.js";
@@ -48,7 +48,7 @@ if (asked !== null) { // else a link could pass off another server's events as t
 
 // Events.
 
-let received = 0, gapsReceived = 0, arrivals = 0, rateSince = performance.now();
+let begun = false, received = 0, gapsReceived = 0, arrivals = 0, rateSince = performance.now();
 const drawCount = throttle(() => figures.show("Events received", received));
 figures.show("Events received", 0);
 figures.show("Events per second", 0);
@@ -61,18 +61,26 @@ setInterval(() => {
 }, RATE_INTERVAL);
 
 const onEvents = (name, act) => events.addEventListener(name, ({ detail }) => act(detail));
-onEvents("message", (payload) => {
+onEvents("message", ({ payload, attributes, left }) => {
   received++;
   arrivals++;
   drawCount();
-  eventView.add(payload);
+  eventView.add(payload, attributes, left);
   steps.hidden = true;
 });
+onEvents("filtered", (filter) => {
+  if (begun) eventView.restart(); // the history of the gateway comes again
+  begun = true;
+  eventView.filter.accepted(filter);
+});
+onEvents("filter-refused", (reason) => eventView.filter.refused(reason));
 let wasConnected = false, lost = false;
 onEvents("state", ({ state, text }) => {
   if (state === "connected" && lost) recordOnPage("recovery", "the connection works again");
   else if (state !== "connected" && wasConnected) recordOnPage("problem", `the connection is lost: ${text}`);
   [lost, wasConnected] = [state !== "connected" && (lost || wasConnected), state === "connected"];
+  const reason = /^Disconnected \((.*)\), next/.exec(text)?.[1];
+  if (reason) eventView.showCutOff(`Disconnected by the gateway at ${clock(new Date())}: ${reason}`);
   eventView.log(state === "connected" ? "UP" : state === "connecting" ? "…" : "DOWN", text);
 });
 onEvents("welcome", (message) => eventView.log("WELCOME", message.msg ?? ""));
@@ -125,6 +133,7 @@ status.addEventListener("status", ({ detail: current }) => {
   demo.show(current);
   steps.show(current);
   events.follow(current);
+  eventView.offerRows(events.snapshots);
   if (freshness.locked) {
     secretForm.end();
     lock.hidden = true;
@@ -154,17 +163,30 @@ status.addEventListener("locked", ({ detail: { why, needsSecret } }) => {
 // What the user can do.
 
 const actions = {
-  reconnect: () => events.reconnect(),
-  clear: () => { eventView.clear(); received = 0; drawCount(); },
+  reconnect: () => { eventView.showCutOff(""); events.reconnect(); },
+  clear: () => {
+    const before = received;
+    eventView.showCutOff("");
+    eventView.clear(() => { received += before; drawCount(); });
+    received = 0;
+    drawCount();
+  },
   test: () => { if (!events.ping()) eventView.log("TEST", "There is no connection to test"); },
 };
 for (const [id, act] of Object.entries(actions)) $(`#${id}`).addEventListener("click", act);
-addEventListener("keydown", (event) => {
-  const act = { r: actions.reconnect, l: actions.clear }[event.key.toLowerCase()];
-  if (!act || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+addEventListener("keydown", (event) => { // of the page only: a field that is edited has the keys of the browser
+  if (event.shiftKey || event.altKey || event.repeat || event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog")) return;
+  const withControl = event.ctrlKey || event.metaKey;
+  const onControl = event.target.closest("button, a, summary, input, pre, [role=tab], [tabindex='0']");
+  const act = withControl ? { r: actions.reconnect, l: actions.clear }[event.key.toLowerCase()] : event.key === " " && !onControl && eventView.checkVisibility() ? () => eventView.togglePause() : null;
+  if (!act) return;
   event.preventDefault();
   act();
 });
+eventView.loadRows = (table) => events.rows(table);
+eventView.behind = () => events.delay;
+eventView.url = () => events.url;
+eventView.filter.addEventListener("filter", ({ detail: filter }) => events.filter(filter));
 flow.addEventListener("pick", ({ detail: { kind, name } }) => {
   location.hash = kind === "memory" ? "dead-letters" : `component/${kind}/${name}`;
 });

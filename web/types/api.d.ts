@@ -317,6 +317,7 @@ export interface SinkStatus {
   paths?: string[];
   needs_token?: boolean;
   lists?: string[];
+  snapshots?: string[];
   breaker: BreakerStatus;
   retries: number;
   negative_latency: number;

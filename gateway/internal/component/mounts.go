@@ -82,4 +82,14 @@ func (m *Mounts) NeedToken() bool {
 	return false
 }
 
+// Snapshots returns the names of the snapshots that the component answers.
+func (m *Mounts) Snapshots() (names []string) {
+	for _, one := range m.made {
+		if h, ok := one.handler.(plugin.SnapshotHandler); ok && one.upgrade {
+			names = append(names, h.Snapshots()...)
+		}
+	}
+	return names
+}
+
 var _ plugin.Mounter = (*Mounts)(nil)

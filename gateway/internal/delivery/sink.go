@@ -245,7 +245,7 @@ func (s *Sink) Status() stats.SinkStatus {
 	st := stats.SinkStatus{
 		Name: s.Name, Type: s.Type.Name(), Health: h, DeadLetter: deadLetter,
 		Retries: s.retries.Load(), NegativeLatency: s.Latency.Negative(), Breaker: s.breaker.status(), QueueCounts: s.queue.Counts(),
-		Paths: s.Mounts.Upgrades(), NeedsToken: s.Mounts.NeedToken(), Lists: s.Lists(),
+		Paths: s.Mounts.Upgrades(), NeedsToken: s.Mounts.NeedToken(), Lists: s.Lists(), Snapshots: s.Mounts.Snapshots(),
 	}
 	st.Failing = h.Failing || st.Breaker.State != stats.BreakerClosed || st.Retrying > 0
 	return st

@@ -63,7 +63,8 @@ type SinkStatus struct {
 	Paths []string `json:"paths,omitempty"` // at which it accepts WebSocket clients
 	// NeedsToken is set if these clients need a token.
 	NeedsToken bool          `json:"needs_token,omitempty"`
-	Lists      []string      `json:"lists,omitempty"` // attempts, clients: what /api/components/sink/NAME lists
+	Lists      []string      `json:"lists,omitempty"`     // attempts, clients: what /api/components/sink/NAME lists
+	Snapshots  []string      `json:"snapshots,omitempty"` // tables whose rows these clients may request
 	Breaker    BreakerStatus `json:"breaker"`
 	Retries    uint64        `json:"retries"` // writes that were attempts after the first
 	// NegativeLatency is the number of events whose origin time was later than their delivery.

@@ -20,6 +20,8 @@ export class GatewayEvents extends EventTarget {
   #page; // the WebSocket URL of this page
   #url = ""; // of the sink, also while its token is missing
   #route = ""; // that the user has chosen for the tap
+  /** @type {string[]} */
+  #snapshots = [];
   #refusal = ""; // why the sink has refused the token
 
   // source is where the events come from: of a tap its route, the routes to choose from, and why it is a tap; and whether a token of the
@@ -33,7 +35,7 @@ export class GatewayEvents extends EventTarget {
   constructor(asked, page) {
     super();
     [this.#asked, this.#page] = [asked, page];
-    const names = ["state", "message", "gap", "resumed", "welcome", "pong", "counts"];
+    const names = ["state", "message", "gap", "resumed", "welcome", "pong", "counts", "filtered", "filter-refused"];
     for (const feed of [this.#socket, this.#tap]) {
       for (const name of names) {
         feed.addEventListener(name, (event) => {
@@ -48,6 +50,23 @@ export class GatewayEvents extends EventTarget {
   get lastMessageAt() { return this.#feed.lastMessageAt; }
   get exists() { return this.#feed === this.#tap || this.#socket.exists; }
 
+  // url is the address of the events; "" if they come from a tap.
+  get url() { return this.#feed === this.#socket ? this.#socket.url : ""; }
+
+  // delay is how long events wait until the page reads them, in milliseconds; 0 if that is not known.
+  get delay() { return this.#feed === this.#socket ? this.#socket.delay : 0; }
+
+  // snapshots are the tables whose rows the sink offers.
+  get snapshots() { return this.#feed === this.#socket ? this.#snapshots : []; }
+
+  // rows returns the payloads of the first rows of such a table.
+  /** @param {string} table */
+  rows(table) { return this.#socket.rows(table); }
+
+  // filter requests only the events that meet an expression; "" for all.
+  /** @param {string} filter */
+  filter(filter) { this.#feed.filter(filter); }
+
   reconnect() { this.#feed.reconnect(); }
   ping() { return this.#feed.ping(); }
 
@@ -56,6 +75,7 @@ export class GatewayEvents extends EventTarget {
     if (this.#asked) return this.#watchSocket(this.#asked, "");
     const sockets = status.sinks.filter(({ paths = [] }) => paths.some(isFixed));
     const own = sockets.find(({ paths }) => paths.includes("/")) ?? sockets[0]; // at the path of the page, if there is one
+    this.#snapshots = own?.snapshots ?? [];
     this.#url = own && status.paths_here ? new URL(own.paths.includes("/") ? "." : `.${own.paths.find(isFixed)}`, this.#page).href : "";
     const token = this.#url ? tokenOf(this.#url) : "";
     if (this.#url && (!own.needs_token || token)) return this.#watchSocket(this.#url, own.needs_token ? token : "");

@@ -3,13 +3,18 @@ const SILENCE = 5000; // milliseconds; the gateway sends counts every two second
 const RETRY = 3000; // milliseconds before the next attempt
 const HIDDEN = 60_000; // milliseconds for which the page is hidden before it gives up its place, because a gateway has few
 
-/** @typedef {{ payload: string, encoding?: string, hidden?: string }} View an event as a tap shows it */
+/**
+ * @typedef {{ id?: string, source: string, channel: string, key?: string, time: string, attrs?: Record<string, string>,
+ *   payload: string, encoding?: string, hidden?: string }} View an event as a tap shows it
+ */
 /** @typedef {{ outcome: string, events: View[], steps?: { stage: number, after: View[] }[] }} Item */
 
 // TapFeed receives a sample of the events that a route sends to its sinks, by GET api/tap. It has the events of EventFeed, and
 // "counts" (detail: {seen, skipped}).
 export class TapFeed extends EventTarget {
   #route = "";
+  #filter = "";
+  #answered = ""; // the last filter that the gateway has accepted
   #abort = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -36,6 +41,13 @@ export class TapFeed extends EventTarget {
     this.#route = route;
     if (route) this.reconnect();
     else this.#end("Closed");
+  }
+
+  // filter shows only the events that meet an expression; "" for all.
+  /** @param {string} filter */
+  filter(filter) {
+    this.#filter = filter;
+    this.reconnect();
   }
 
   // reconnect ends the connection, and connects again at once.
@@ -79,10 +91,21 @@ export class TapFeed extends EventTarget {
   }
 
   // #read reads the events until the stream ends, and returns why it has.
-  /** @param {AbortSignal} signal */
+  /** @param {AbortSignal} signal @returns {Promise<string>} */
   async #read(signal) {
     this.#listen();
-    const response = await fetch(`api/tap?at=${encodeURIComponent(`route.${this.#route}`)}&limit=${LIMIT}`, { signal, cache: "no-store", redirect: "error" });
+    const filter = this.#filter;
+    const query = new URLSearchParams({ at: `route.${this.#route}`, limit: String(LIMIT), ...(filter && { filter }) });
+    const response = await fetch(`api/tap?${query}`, { signal, cache: "no-store", redirect: "error" });
+    if (response.status === 400 && filter !== this.#answered) {
+      this.#filter = this.#answered;
+      this.#emit("filter-refused", (await response.text()).trim());
+      return this.#read(signal);
+    }
+    if (response.ok && filter !== this.#answered) {
+      this.#answered = filter;
+      this.#emit("filtered", filter);
+    }
     if (!response.ok || !response.body) return (await response.text()).trim() || `the gateway answers ${response.status}`;
     this.#setState("connected", "Connected, sampled");
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -116,7 +139,7 @@ export class TapFeed extends EventTarget {
     if (outcome !== "sent") return;
     const last = Math.max(...steps.map(({ stage }) => stage));
     const sent = steps.length > 0 ? steps.filter(({ stage }) => stage === last).flatMap(({ after }) => after) : events;
-    for (const view of sent) this.#emit("message", payloadOf(view));
+    for (const view of sent) this.#emit("message", { payload: payloadOf(view), attributes: attributesOf(view), left: false });
   }
 
   /**
@@ -134,6 +157,9 @@ export class TapFeed extends EventTarget {
    */
   #emit(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
 }
+
+/** @param {View} view */
+const attributesOf = ({ channel, key, id, source, time, attrs }) => ({ channel, key, id, source, time, attrs });
 
 // payloadOf returns the payload of an event as EventFeed does: as text, or as a Blob if it is not UTF-8.
 /** @param {View} view */

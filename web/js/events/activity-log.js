@@ -25,6 +25,9 @@ export class ActivityLog extends HTMLElement {
     this.replaceChildren(this.#list);
   }
 
+  /** Shows what has come while another view was open. */
+  opened() { this.#draw(); }
+
   /** Adds a line about an event. @param {string} label @param {string} text */
   add(label, text) { this.#add(this.#events, MAX_EVENTS, label, text, false); }
 
@@ -51,6 +54,7 @@ export class ActivityLog extends HTMLElement {
   }
 
   #render() {
+    if (!this.checkVisibility()) return;
     const lines = [...this.#events.slice(-MAX_EVENTS), ...this.#notes.slice(-MAX_NOTES)].sort((a, b) => b.n - a.n);
     /** @type {Map<Line, HTMLElement>} */
     const shown = new Map();

@@ -7,10 +7,12 @@ import { labelOf } from "./columns.js";
 export class ColumnMenu {
   #choice;
   #changed;
-  #fields = make("fieldset", {}, make("legend", {}, "Columns that are shown"));
+  #legend = make("legend", {}, "Columns that are shown");
+  #fields = make("fieldset", {}, this.#legend);
   #shown = "";
+  #summary = make("summary", {}, "Columns");
 
-  element = make("details", { class: "columns" }, make("summary", {}, "Columns"), this.#fields);
+  element = make("details", { class: "columns" }, this.#summary, this.#fields);
 
   /** @param {import("./columns.js").ColumnChoice} choice @param {() => void} changed */
   constructor(choice, changed) {
@@ -19,7 +21,7 @@ export class ColumnMenu {
     this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       if (event.key !== "Escape") return;
       this.element.open = false;
-      this.element.querySelector("summary").focus();
+      this.#summary.focus();
     });
   }
 
@@ -45,6 +47,6 @@ export class ColumnMenu {
       this.#shown = "";
       this.#changed();
     });
-    this.#fields.replaceChildren(this.#fields.firstChild, ...boxes, reset);
+    this.#fields.replaceChildren(this.#legend, ...boxes, reset);
   }
 }

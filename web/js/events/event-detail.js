@@ -28,8 +28,8 @@ export class EventDetail extends HTMLElement {
 
   disconnectedCallback() { clearInterval(this.#timer); }
 
-  /** @param {Item} item @param {string} url of the events; "" if there are none */
-  show(item, url) {
+  /** Shows an event. @param {Item} item @param {string} url of the events; "" if there are none */
+  present(item, url) {
     this.#item = item;
     const changes = changesOf(item);
     this.replaceChildren(
@@ -98,15 +98,10 @@ function copyable(shown, what, text = shown) {
 
 customElements.define("event-detail", EventDetail);
 
-const dialog = make("dialog", { class: "event-drawer", "aria-labelledby": "event-drawer-title" });
-
 /** Opens the drawer with an event. @param {Item} item @param {string} url of the events; "" if there are none */
 export function showEvent(item, url) {
   const detail = /** @type {EventDetail} */ (make("event-detail"));
-  const close = make("button", { "aria-label": "Close" }, "✕");
-  close.addEventListener("click", () => dialog.close());
-  detail.show(item, url);
-  dialog.replaceChildren(make("header", {}, make("h2", { id: "event-drawer-title" }, `${item.operation.slice(0, 40)} ${item.tab} ${item.key ?? ""}`), close), detail);
-  if (!dialog.isConnected) document.body.append(dialog);
-  if (!dialog.open) dialog.showModal();
+  detail.present(item, url);
+  const drawer = /** @type {import("../page/side-drawer.js").SideDrawer} */ (document.querySelector("side-drawer"));
+  drawer.open(`${item.operation.slice(0, 40)} ${item.tab} ${item.key ?? ""}`, detail);
 }

@@ -12,6 +12,8 @@ export const OTHERS = "others"; // the operations beyond MAX_OPERATIONS
 /** What the page holds of one table or channel: the latest event of each row, and counts of all events. */
 export class Tab {
   #length = 0;
+  /** @type {Map<string, Item>} */
+  #older = new Map();
 
   /** @type {Map<string, Item>} by row, the latest change last */
   rows = new Map();
@@ -34,6 +36,19 @@ export class Tab {
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
     this.total++;
     this.arrived++;
+  }
+
+  /** Sets a row that is older than all others; sortOlder follows. @param {string} id @param {Item} item */
+  setOlder(id, item) {
+    if (this.rows.size + this.#older.size < MAX_ROWS) this.#older.set(id, item);
+  }
+
+  sortOlder() {
+    if (this.#older.size === 0) return;
+    const rows = [...this.rows];
+    [this.rows, this.#length] = [new Map(), 0];
+    for (const [id, item] of [...[...this.#older].reverse(), ...rows]) this.set(id, item);
+    this.#older.clear();
   }
 
   /** @param {string} id @param {Item} item */
@@ -90,6 +105,27 @@ export class EventStore {
     const tab = this.#tab(item);
     tab.count(item);
     tab.set(this.#row(item), item);
+  }
+
+  /**
+   * Adds rows that are older than all events: those without an event.
+   *
+   * @param {string[]} payloads
+   * @returns {number} how many were added
+   */
+  addOlder(payloads) {
+    let added = 0;
+    for (const payload of payloads) {
+      const item = describe(payload);
+      const tab = this.#tab(item), row = this.#row(item);
+      if (tab.rows.has(row)) continue;
+      tab.count(item);
+      tab.setOlder(row, item);
+      this.total++;
+      added++;
+    }
+    for (const tab of this.tabs.values()) tab.sortOlder();
+    return added;
   }
 
   /**

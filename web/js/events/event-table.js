@@ -25,7 +25,7 @@ export class EventTable extends HTMLElement {
   #more = make("button", { class: "more", hidden: "" });
   #limit = PAGE;
   #shownColumns = "";
-  #throttled = throttle(() => { if (!this.frozen) this.draw(); });
+  #throttled = throttle(() => { if (!this.frozen && this.checkVisibility()) this.draw(); });
 
   /** @type {() => { tab: Tab | null, columns: string[], matches: (item: Item) => boolean }} what is shown */
   source = () => ({ tab: null, columns: [], matches: () => true });
@@ -45,7 +45,8 @@ export class EventTable extends HTMLElement {
   }
 
   /** @param {string} text that is shown while there are no events */
-  set hint(text) { if (this.#empty.textContent !== text) this.#empty.textContent = text; }
+  set hint(text) { this.#hint = text; }
+  #hint = "";
 
   /** Whether the user looks at a row, so that it must not move away. */
   get frozen() { return this.#body.matches(":hover") || this.#body.querySelector(":focus-visible") !== null; }
@@ -82,6 +83,8 @@ export class EventTable extends HTMLElement {
     this.#body.replaceChildren(...rows.values());
     this.#table.hidden = shown.length === 0;
     this.#empty.hidden = shown.length > 0;
+    const empty = tab && tab.rows.size > 0 ? "No event here meets the search and the chosen operations." : this.#hint;
+    if (this.#empty.textContent !== empty) this.#empty.textContent = empty;
     this.#more.hidden = rest === 0;
     this.#more.textContent = `Show ${Math.min(rest, PAGE)} more of ${rest}`;
     this.dispatchEvent(new Event("drawn"));

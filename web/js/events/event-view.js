@@ -7,6 +7,7 @@ import { EventStore } from "./event-store.js";
 import "./event-table.js";
 import { FilterField } from "./filter-field.js";
 import { BINARY } from "./payload.js";
+import { RowLoader } from "./row-loader.js";
 import { Chips, TabList } from "./tab-list.js";
 
 /** @typedef {import("./payload.js").Item} Item */
@@ -26,6 +27,7 @@ class EventView extends HTMLElement {
   #tabs = new TabList(() => this.#select());
   #chips = new Chips(() => this.#redraw());
   #menu = new ColumnMenu(this.#choice, () => this.#redraw());
+  #rows = new RowLoader((payloads) => this.#addOlder(payloads));
   #search = make("input", { type: "search", "aria-label": "Search in the events shown", placeholder: "Search…" });
   #pause = make("button", { class: "pause", "aria-pressed": "false", title: "Space" }, "Pause");
   #notice = make("p", { class: "notice", hidden: "" });
@@ -48,7 +50,7 @@ class EventView extends HTMLElement {
     this.append(
       make("section", { class: "card events-card", "aria-labelledby": "events-title" },
         make("div", { class: "events-bar" }, make("h2", { id: "events-title" }, "Events"), this.#tabs.element, this.#search, this.#pause, this.#menu.element),
-        this.filter.element, this.#chips.element, this.#undo, this.#cutOff, this.#notice, this.#table),
+        this.filter.element, this.#rows.element, this.#chips.element, this.#undo, this.#cutOff, this.#notice, this.#table),
       make("section", { class: "card activity", "aria-labelledby": "activity-title" }, make("h2", { id: "activity-title" }, "Activity"), this.#log));
     this.#table.source = () => ({ tab: this.#tab, columns: this.#tab ? this.#choice.of(this.#tab) : [], matches: (item) => this.#matches(item) });
     this.#table.addEventListener("drawn", () => this.#drawn());
@@ -59,8 +61,22 @@ class EventView extends HTMLElement {
     setInterval(() => this.#check(), CHECK_INTERVAL);
   }
 
+  opened() {
+    this.#redraw();
+    this.#log.opened();
+  }
+
+  /** Offers to load the rows of tables. @param {string[]} tables */
+  offerRows(tables) { this.#rows.offer(tables); }
+
+  /** @param {(table: string) => Promise<string[]>} load returns the payloads of the rows of a table */
+  set loadRows(load) { this.#rows.load = load; }
+
   /** @param {string} text while there are no events */
-  set hint(text) { this.#table.hint = text; }
+  set hint(text) {
+    this.#table.hint = text;
+    if (this.#store.total === 0) this.#table.changed();
+  }
 
   get #tab() { return this.#store.tabs.get(this.#tabs.selected) ?? null; }
 
@@ -144,6 +160,13 @@ class EventView extends HTMLElement {
     this.#redraw();
   }
 
+  /** @param {string[]} payloads */
+  #addOlder(payloads) {
+    const added = this.#store.addOlder(payloads);
+    this.#redraw();
+    return added;
+  }
+
   // #redraw shows a change that the user has made, also in a frozen table.
   #redraw() {
     this.#tabs.show(this.#store.tabs);
@@ -171,13 +194,15 @@ class EventView extends HTMLElement {
     const tab = this.#tab;
     const behind = this.behind();
     const ratio = tab && !this.#table.frozen && this.#table.drawn > 0 ? Math.round(tab.arrived / this.#table.drawn) : 1;
-    this.#slow = [ratio > 1 ? `Showing 1 of ${short(ratio)} events` : "", behind >= CHECK_INTERVAL ? `${Math.round(behind / 1000)} s behind` : ""].filter(Boolean).join(", ");
+    this.#busyChecks = ratio > 1 ? this.#busyChecks + 1 : 0; // a burst, such as the history, is drawn within a second
+    this.#slow = [this.#busyChecks > 1 ? `Showing 1 of ${short(ratio)} events` : "", behind >= CHECK_INTERVAL ? `${Math.round(behind / 1000)} s behind` : ""].filter(Boolean).join(", ");
     if (tab) tab.arrived = 0;
     this.#table.drawn = 0;
     this.#showPause();
     this.#showNotice();
   }
   #slow = "";
+  #busyChecks = 0;
 
   #showNotice() {
     const frozen = this.#table.frozen && this.#unseen > 0 ? `Stands still while you look at a row: ${short(this.#unseen)} new` : "";
