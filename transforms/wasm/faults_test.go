@@ -3,11 +3,15 @@ package wasm
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"pgregory.net/rapid"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
@@ -137,6 +141,39 @@ func TestTablesAreBounded(t *testing.T) {
 			t.Errorf("%q is no error", module)
 		}
 	}
+}
+
+// TestBrokenModules proves that a module with wrong bytes is refused, or is built, and never a panic.
+func TestBrokenModules(t *testing.T) {
+	module, err := os.ReadFile(faults(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "broken.wasm")
+	rapid.Check(t, func(r *rapid.T) {
+		broken := slices.Clone(module[:rapid.IntRange(0, len(module)).Draw(r, "length")])
+		for range rapid.IntRange(0, 4).Draw(r, "wrong") {
+			if len(broken) > 0 {
+				broken[rapid.IntRange(0, len(broken)-1).Draw(r, "at")] = rapid.Byte().Draw(r, "byte")
+			}
+		}
+		if err := os.WriteFile(path, broken, 0o600); err != nil {
+			r.Fatal(err)
+		}
+		o := *Type().Defaults().(*Options)
+		if err := o.File.UnmarshalText([]byte(path)); err != nil {
+			r.Fatal(err)
+		}
+		tr, err := build(o, plugintest.Env(t))
+		switch {
+		case err != nil && err.Error() == "":
+			r.Fatal("an error without a text")
+		case err == nil:
+			if err := tr.(*transform).Close(context.Background()); err != nil {
+				r.Fatal(err)
+			}
+		}
+	})
 }
 
 // TestRights proves that a guest in Go has no files, no environment and no arguments, that sleeping takes no time, and that its
