@@ -87,7 +87,7 @@ var plainText = map[string]string{
 	"transform lookup query": "SQL, whose values are in params", "transform lookup params": "expressions over payloads", "transform lookup into": "the name of a field",
 	"transform map fields": "expressions over payloads", "transform mask fields": "names of fields", "transform mask text": "stands in events in the place of what is hidden",
 	"transform remove fields": "names of fields", "transform rename fields": "names of fields", "transform sample by": "an expression over payloads",
-	"transform wasm file": "a path; the module itself is not printed", "transform wasm config": "for the module, which may show it in its errors: the option says that it is not for secrets",
+	"transform wasm file": "a path; the module itself is not printed", "transform wasm options": "options of the module that are no secrets",
 	"transform window fields": "aggregates of expressions over payloads",
 	"transform schema schema": "describes payloads", "transform schema file": "a path; what is in the file describes payloads",
 	"transform set fields": "expressions over payloads", "transform split field": "the name of a field", "transform throttle by": "an expression over payloads",

@@ -6,6 +6,7 @@ import (
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/transforms/exec"
 	"eventgateway/transforms/set"
 )
 
@@ -34,7 +35,8 @@ func main() {}
 `
 
 // BenchmarkWasm measures an event through guests in WAT and Go that emit the payload as it is, and through the guest in Go of README.md, which
-// decodes and encodes it, beside the transform set.
+// decodes and encodes it, beside the transforms set, and exec with a program that does
+// the same and gets the events one by one.
 func BenchmarkWasm(b *testing.B) {
 	run := func(name string, tr plugin.Transform, payload string) {
 		b.Run(name, func(b *testing.B) {
@@ -54,9 +56,10 @@ func BenchmarkWasm(b *testing.B) {
 		})
 	}
 	run("set", plugintest.NewTransform(b, set.Type(), `fields: {vat: price * 0.19}`, plugintest.Env(b)), order)
+	run("exec in Python", plugintest.NewTransform(b, exec.Type(), `{command: [/usr/bin/python3, ../exec/example.py], options: {field: price}}`, plugintest.Env(b)), `{"price":"x"}`)
 	run("wat", instance(b, faults(b), nil), "e"+order)
 	run("go, no json", instance(b, goModule(b, echo), nil), order)
-	run("go", instance(b, goGuest(b), func(o *Options) { o.Config = `{"rate":0.19}` }), order)
+	run("go", instance(b, goGuest(b), func(o *Options) { o.Options = map[string]any{"rate": 0.19} }), order)
 }
 
 // BenchmarkStart compiles the guest in Go, and starts an instance of it.

@@ -17,7 +17,7 @@ const hostModule = "gateway"
 // The values that the function read copies.
 const (
 	readPayload = iota
-	readConfig
+	readOptions
 	readID
 	readSource
 	readChannel
@@ -82,7 +82,7 @@ func (t *transform) read(_ context.Context, m api.Module, stack []uint64) {
 		t.refuse("call", "read: there is no value %d", value)
 	}
 	n := uint32(0)
-	if value == readPayload || value == readConfig || value == readAttrs {
+	if value == readPayload || value == readOptions || value == readAttrs {
 		data := t.data(value)
 		n = uint32(len(data))
 		t.copied("read", at, min(n, room), m.Memory().Write(at, data[:min(n, room)]))
@@ -96,8 +96,8 @@ func (t *transform) read(_ context.Context, m api.Module, stack []uint64) {
 
 func (t *transform) data(value uint32) []byte {
 	switch e := t.call.event; {
-	case value == readConfig:
-		return t.config
+	case value == readOptions:
+		return t.options
 	case e == nil:
 		return nil
 	case value == readPayload:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -17,13 +18,17 @@ import (
 // startTime bounds the start of an instance.
 const startTime = 5 * time.Second
 
+var errClosed = errors.New("the transform is closed")
+
 // transform runs one instance of the guest at a time.
 type transform struct {
 	opts    Options
-	config  []byte // JSON
+	options []byte // JSON
 	env     plugin.Env
 	metrics *metrics
 
+	mu      sync.Mutex // of what follows: a call may come late, after Close
+	closed  bool
 	runtime wazero.Runtime
 	module  wazero.CompiledModule
 	guest   *guest // nil: the next event gets a new one
@@ -43,6 +48,11 @@ type call struct {
 
 // Apply is part of [plugin.Transform].
 func (t *transform) Apply(ctx context.Context, e *event.Event, emit func(*event.Event)) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return plugin.Unavailable(errClosed)
+	}
 	if t.guest == nil {
 		if err := t.start(ctx); err != nil {
 			return err
@@ -97,6 +107,9 @@ func (t *transform) discard() {
 
 // Close is part of [plugin.Closer].
 func (t *transform) Close(ctx context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
 	if t.guest != nil {
 		t.discard()
 	}

@@ -6,9 +6,9 @@ package wasm
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
@@ -16,11 +16,25 @@ import (
 
 // Options of the transform.
 type Options struct {
-	File    options.File     `koanf:"file" rule:"required" doc:"the module, in the binary format. A change of the file takes effect by a reload, within two seconds"`
-	Config  any              `koanf:"config" doc:"what the module can read as JSON; as YAML or as JSON text, and not for secrets"`
-	Timeout options.Duration `koanf:"timeout" rule:"min=1ms,max=1m" doc:"most time for an event"`
-	Memory  options.Size     `koanf:"memory" rule:"min=64KiB,max=1GiB" doc:"most memory of the module"`
-	Max     Max              `koanf:"max"`
+	File         options.File                `koanf:"file" rule:"required" doc:"the module, in the binary format. A change of the file takes effect by a reload, within two seconds"`
+	Options      any                         `koanf:"options" doc:"options of the module, a mapping, which it can read as JSON"`
+	Secrets      options.Map[options.Secret] `koanf:"secrets" doc:"further options of the module, whose values are never shown"`
+	Timeout      options.Duration            `koanf:"timeout" rule:"min=1ms,max=1m" doc:"most time for an event"`
+	Memory       options.Size                `koanf:"memory" rule:"min=64KiB,max=1GiB" doc:"most memory of the module"`
+	Max          Max                         `koanf:"max"`
+	Stateful     bool                        `koanf:"stateful" doc:"the result depends on earlier events or on the time, so this cannot be before a sink that takes its history from a source"`
+	Deduplicates bool                        `koanf:"deduplicates" doc:"the module drops events that it has seen before, so this cannot follow a source that replays"`
+}
+
+// Capabilities is part of [plugin.CapabilityOptions].
+func (o *Options) Capabilities() (all []plugin.Capability) {
+	if o.Stateful {
+		all = append(all, plugin.Stateful)
+	}
+	if o.Deduplicates {
+		all = append(all, plugin.Deduplicates)
+	}
+	return all
 }
 
 // Max bounds what the module makes of an event.
@@ -33,23 +47,41 @@ type Max struct {
 func Type() plugin.TransformType {
 	return plugin.NewTransform("wasm", "Runs a WebAssembly module on each event.", func() Options {
 		return Options{Timeout: options.Duration(100e6), Memory: 64 << 20, Max: Max{Events: 1000, Bytes: 16 << 20}}
-	}, build).With(plugin.Stateful)
+	}, build).WithOptional(plugin.Stateful, plugin.Deduplicates)
 }
 
 // Check is part of [options.Checker].
 func (o *Options) Check(report func(option, text string)) {
-	if text, err := options.JSON(o.Config); err != nil || o.Config != nil && !json.Valid(text) {
-		report("config", "is not JSON")
+	of, ok := o.Options.(map[string]any)
+	if !ok && o.Options != nil {
+		report("options", "must be a mapping: write options: {name: value}")
 	}
+	for _, s := range o.Secrets {
+		if _, twice := of[s.Key]; twice {
+			report("secrets."+s.Key, "is in options, too: remove it from there")
+		}
+	}
+}
+
+// json returns the options of the module, with its secrets.
+func (o *Options) json() ([]byte, error) {
+	all := map[string]any{}
+	if of, ok := o.Options.(map[string]any); ok {
+		maps.Copy(all, of)
+	}
+	for _, s := range o.Secrets {
+		all[s.Key] = s.Value.Reveal()
+	}
+	return options.JSON(all)
 }
 
 // build compiles the module and starts it once, so that `gateway check` finds what is wrong with it.
 func build(o Options, env plugin.Env) (plugin.Transform, error) {
-	config := []byte("null")
-	if o.Config != nil {
-		config, _ = options.JSON(o.Config) // Check has made it
+	text, err := o.json()
+	if err != nil {
+		return nil, &plugin.OptionError{Option: "options", Err: err}
 	}
-	t := &transform{opts: o, config: config, env: env, metrics: newMetrics()}
+	t := &transform{opts: o, options: text, env: env, metrics: newMetrics()}
 	if err := t.open(); err != nil {
 		return nil, errors.Join(&plugin.OptionError{Option: "file", Err: err}, t.Close(context.Background()))
 	}
