@@ -72,6 +72,35 @@ export interface ClientView {
   sent_bytes: number;
   subscriptions: SubscriptionView[];
   subscription_count: number;
+}
+
+export interface Component {
+  type?: string;
+  summary?: string;
+  at?: string;
+  options: Option[];
+  common: Option[];
+  capabilities?: string[];
+}
+
+export interface ComponentPage {
+  kind: string;
+  name: string;
+  now: string;
+  config: any;
+  health?: Health;
+  failures: Failure[];
+  latency?: RecentLatency;
+  routes?: string[];
+  lists: string[];
+}
+
+export interface Counts {
+  seen: number;
+  skipped: number;
+  filtered: number;
+}
+
 export interface DemoState {
   redis: boolean;
   orders_until?: string;
@@ -92,6 +121,13 @@ export interface EdgeStatus {
   events: number;
 }
 
+export interface Failure {
+  text: string;
+  first: string;
+  last: string;
+  count: number;
+}
+
 export interface GatewayHealth {
   state: string;
   reasons: Reason[];
@@ -100,6 +136,18 @@ export interface GatewayHealth {
 export interface HeaderView {
   name: string;
   value: string;
+}
+
+export interface Health {
+  up: boolean;
+  since: string;
+  failing: boolean;
+  failing_since?: string;
+  attempts: number;
+  errors: number;
+  panics: number;
+  last_error?: string;
+  last_error_at?: string;
 }
 
 export interface HistoryPage {
@@ -165,6 +213,17 @@ export interface Occurrence {
   text: string;
 }
 
+export interface Option {
+  name: string;
+  type: string;
+  doc?: string;
+  value: any;
+  set: boolean;
+  default?: string;
+  at?: string;
+  variables?: string[];
+}
+
 export interface Overview {
   role: string;
   version: string;
@@ -189,6 +248,13 @@ export interface Reason {
   component: string;
   since: string;
   text: string;
+}
+
+export interface RecentLatency {
+  seconds: number;
+  events: number;
+  p50: number;
+  p99: number;
 }
 
 export interface ReloadStatus {
@@ -252,6 +318,7 @@ export interface SinkStatus {
   needs_token?: boolean;
   lists?: string[];
   snapshots?: string[];
+  snapshots?: string[];
   breaker: BreakerStatus;
   retries: number;
   negative_latency: number;
@@ -278,6 +345,7 @@ export interface SourceStatus {
   outstanding: number;
   gaps: number;
   keyless: number;
+  refused: number;
   origin_unknown: number;
   gaps_at_start: number;
   gaps_passed_on: number;
