@@ -318,6 +318,7 @@ export interface SinkStatus {
   needs_token?: boolean;
   lists?: string[];
   snapshots?: string[];
+  snapshots?: string[];
   breaker: BreakerStatus;
   retries: number;
   negative_latency: number;
