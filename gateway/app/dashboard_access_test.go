@@ -86,6 +86,7 @@ routes: {all: {from: [bus], to: [browsers]}}
 // TestDashboardAsksForTokens proves that the page asks for the secret of the state, and for the token of a client, says why one is refused,
 // keeps the token for the tab, and sends neither to another gateway.
 func TestDashboardAsksForTokens(t *testing.T) {
+	t.Parallel()
 	r := startGateway(t, writeConfig(t, tokenConfig), nil)
 	b := startBrowser(t, "")
 	b.run(chromedp.Navigate("http://127.0.0.1:" + r.port + "/"))

@@ -17,6 +17,7 @@ import (
 // TestDashboardWithEveryConfig proves that the page shows the state and the events of every example configuration: from the WebSocket
 // sink, or a sample where there is none, or it needs a token.
 func TestDashboardWithEveryConfig(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("../../configs/*.yaml")
 	if err != nil || len(files) < 10 {
 		t.Fatalf("%v, %d files", err, len(files))

@@ -96,6 +96,7 @@ func (r *running) demo(t *testing.T, do string) int {
 // TestDashboardFirstMinute proves that a visitor of a gateway with embedded servers finds a command that makes an event, can make many, and
 // can take Redis away: the queue fills and drains, nothing is lost, and Redis is back with its data, also if the gateway stops meanwhile.
 func TestDashboardFirstMinute(t *testing.T) {
+	t.Parallel()
 	r, servers := startWithEmbedded(t)
 	b := openDashboard(t, r)
 	b.await(`document.querySelector("first-steps code")?.textContent.startsWith("psql 'postgres:///postgres?user=postgres&host=/tmp/eventgateway-")`)
@@ -155,6 +156,7 @@ func TestDashboardFirstMinute(t *testing.T) {
 // TestDashboardHintsAtMissingTrigger proves that a user with the role read logs in by the form, and sees why there are no events, without a
 // secret.
 func TestDashboardHintsAtMissingTrigger(t *testing.T) {
+	t.Parallel()
 	r := startGateway(t, writeConfig(t, `
 http: {listen: "127.0.0.1:${PORT}", admin: {users: {reader: {password: "${READER}", role: read}}}}
 sources: {db: {type: postgres-notify, url: "${DATABASE_URL}", channels: [without_a_trigger]}}

@@ -157,7 +157,6 @@ func testOffline(b *browser) {
 	}
 	offline(true)
 	b.await(pageIsSilent + ` && document.querySelector("health-state").title.includes("this computer is offline")`)
-	b.screenshots("offline")
 	offline(false)
 	b.await(pageIsWell)
 }

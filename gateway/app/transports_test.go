@@ -58,7 +58,8 @@ func TestNginxOverUnixSocket(t *testing.T) {
 	}
 }
 
-// TestHAProxyNamesClients proves that the PROXY header of HAProxy, before TLS, names the client by which limits count.
+// TestHAProxyNamesClients proves that the PROXY header of HAProxy, before TLS, names the client by which limits count,
+// and that the page works through it.
 func TestHAProxyNamesClients(t *testing.T) {
 	files := testenv.MakeCertificates(t, "client")
 	options := fmt.Sprintf("proxy_protocol: [127.0.0.1], tls: {cert: %q, key: %q}", files.ServerCert, files.ServerKey)
@@ -86,6 +87,9 @@ func TestHAProxyNamesClients(t *testing.T) {
 	if _, _, err := (&websocket.Dialer{HandshakeTimeout: testenv.Wait, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}).Dial("wss://127.0.0.1:"+r.port+"/", nil); err == nil {
 		t.Error("a connection without a header is served")
 	}
+	b := openURL(t, fmt.Sprintf("https://127.0.0.1:%d/%s", port, r.admin.Link(true)))
+	b.await(pageIsWell)
+	b.checkErrors()
 }
 
 // TestCleartextHTTP2 proves that programs and proxies get pages and server-sent events by HTTP/2 without TLS.

@@ -4,6 +4,8 @@ import { TapFeed } from "./tap-feed.js";
 
 const SENDABLE = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/; // as the name of a subprotocol, which is how a browser sends it
 
+/** @typedef {import("../../types/api.d.ts").Overview} Overview */
+
 // GatewayEvents receives the events of the gateway: from a WebSocket sink, or a sample of them from the tap of a route. It uses the tap if
 //
 //   - no sink is a websocket,
@@ -34,7 +36,8 @@ export class GatewayEvents extends EventTarget {
    */
   constructor(asked, page) {
     super();
-    [this.#asked, this.#page] = [asked, page];
+    this.#asked = asked;
+    this.#page = page;
     const names = ["state", "message", "gap", "resumed", "welcome", "pong", "counts", "filtered", "filter-refused"];
     for (const feed of [this.#socket, this.#tap]) {
       for (const name of names) {
@@ -71,12 +74,14 @@ export class GatewayEvents extends EventTarget {
   ping() { return this.#feed.ping(); }
 
   // follow connects as a status says: {sinks, routes, paths_here}.
+  /** @param {Overview} status */
   follow(status) {
     if (this.#asked) return this.#watchSocket(this.#asked, "");
     const sockets = status.sinks.filter(({ paths = [] }) => paths.some(isFixed));
-    const own = sockets.find(({ paths }) => paths.includes("/")) ?? sockets[0]; // at the path of the page, if there is one
+    const own = sockets.find(({ paths }) => paths?.includes("/")) ?? sockets[0]; // at the path of the page, if there is one
+    const path = own?.paths?.includes("/") ? "." : `.${own?.paths?.find(isFixed)}`;
     this.#snapshots = own?.snapshots ?? [];
-    this.#url = own && status.paths_here ? new URL(own.paths.includes("/") ? "." : `.${own.paths.find(isFixed)}`, this.#page).href : "";
+    this.#url = own && status.paths_here ? new URL(path, this.#page).href : "";
     const token = this.#url ? tokenOf(this.#url) : "";
     if (this.#url && (!own.needs_token || token)) return this.#watchSocket(this.#url, own.needs_token ? token : "");
     const why = this.#refusal ? `the sink ${own?.name} answers: ${this.#refusal}`
@@ -122,9 +127,14 @@ export class GatewayEvents extends EventTarget {
     this.#setSource({ route: "", routes: [], why: this.#refusal, needsToken: this.#refusal !== "" });
   }
 
+  /**
+   * @param {Overview["routes"]} routes
+   * @param {string[]} sockets names of the sinks that are websockets
+   * @param {string} why
+   */
   #watchTap(routes, sockets, why) {
     const names = routes.map(({ name }) => name);
-    const last = routes.findLast(({ to }) => to.some((sink) => sockets.includes(sink))) ?? routes.at(-1);
+    const last = routes.findLast(({ to }) => to.some((sink) => sockets.includes(sink))) ?? routes[routes.length - 1];
     const route = names.includes(this.#route) ? this.#route : last.name;
     this.#feed = this.#tap;
     this.#socket.watch("");

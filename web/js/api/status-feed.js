@@ -11,7 +11,8 @@ const OFFLINE = "this computer is offline";
 //
 // Events: "status" (detail: the status), "locked" (detail: {why, needsSecret}), if the gateway refuses it.
 export class StatusFeed extends EventTarget {
-  #timer = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
   #abort = new AbortController();
   #askedAt = 0; // time of the first request without an answer; 0: all have one
   #error = ""; // of the last request
@@ -26,6 +27,7 @@ export class StatusFeed extends EventTarget {
   }
 
   // silence returns why the status is unknown, "" while the gateway answers.
+  /** @param {number} now */
   silence(now) {
     if (this.#error) return this.#error;
     return this.#askedAt && now - this.#askedAt > TIMEOUT ? "the gateway does not answer" : "";
@@ -54,14 +56,16 @@ export class StatusFeed extends EventTarget {
       }
     } catch (err) {
       if (signal.aborted) return; // another poll has begun
-      this.#timedOut = err.name === "TimeoutError";
-      if (!this.#timedOut) this.#error = navigator.onLine ? err.message : OFFLINE;
+      const { name, message } = /** @type {Error} */ (err);
+      this.#timedOut = name === "TimeoutError";
+      if (!this.#timedOut) this.#error = navigator.onLine ? message : OFFLINE;
     }
     if (!signal.aborted) this.#timer = setTimeout(() => this.poll(), interval);
   }
 
   // #request returns the first response of one request; after a poll without an answer, of several staggered ones. A proxy may
   // have dropped connections that the browser keeps open, without a word. Each request uses up one of them.
+  /** @param {AbortSignal} signal */
   async #request(signal) {
     const requests = Array.from({ length: this.#timedOut ? CONNECTIONS : 1 }, () => new AbortController());
     try {
@@ -72,7 +76,7 @@ export class StatusFeed extends EventTarget {
         return response;
       }));
     } catch (err) {
-      throw err.errors[0];
+      throw /** @type {AggregateError} */ (err).errors[0];
     }
   }
 
@@ -80,5 +84,9 @@ export class StatusFeed extends EventTarget {
     [this.lastAnswerAt, this.#askedAt, this.#error, this.#timedOut] = [performance.now(), 0, "", false];
   }
 
+  /**
+   * @param {string} name
+   * @param {any} detail
+   */
   #emit(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
 }

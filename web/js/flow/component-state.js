@@ -17,7 +17,8 @@ export function stateOf({ up, failing, since, leader, stalled, breaker }) {
 }
 
 /**
- * summaryOf returns one line about the components that are down or fail, such as "1 of 7 down: shop, 111 queued, since 12:03:07".
+ * summaryOf returns one line about the components that are down or fail, such as "1 of 7 down: shop, 111 queued, since 12:03:07". The first
+ * part, which screen readers read when it changes, is text; the rest changes often, and is ticks.
  * @param {Component[]} components
  */
 export function summaryOf(components) {
@@ -28,8 +29,8 @@ export function summaryOf(components) {
     const names = all.slice(0, 3).map(({ component }) => component.name).join(", ");
     const queued = all.reduce((n, { component }) => n + (component.queued ?? 0), 0);
     const since = Math.min(...all.map(({ component: { up, since, failing_since: failing } }) => Date.parse((up === false ? since : failing) ?? "")).filter((at) => at > 0));
-    return [`${all.length} of ${components.length} ${word}: ${names}${all.length > 3 ? ` and ${all.length - 3} more` : ""}`,
-      queued > 0 && `${short(queued)} queued`, Number.isFinite(since) && `since ${clock(new Date(since))}`].filter(Boolean).join(", ");
+    const text = `${all.length} of ${components.length} ${word}: ${names}${all.length > 3 ? ` and ${all.length - 3} more` : ""}`;
+    return { text, ticks: [queued > 0 && `${short(queued)} queued`, Number.isFinite(since) && `since ${clock(new Date(since))}`].filter(Boolean).map((part) => `, ${part}`).join("") };
   }
-  return "";
+  return { text: "", ticks: "" };
 }

@@ -5,27 +5,45 @@ import { summaryOf } from "../flow/component-state.js";
 const CHECK_INTERVAL = 250; // milliseconds
 const OLD = 5000; // milliseconds without news after which figures are old, whatever the reason
 
+/** @typedef {import("../../types/api.d.ts").Overview} Overview */
+
 // Freshness shows the state of the gateway in the header, the title and the icon of the tab, and beside it that of the events. It marks
 // what the page shows as old if the gateway does not answer: a frozen gateway and a half-open connection give no other sign than the clock.
 //
 // Events: "unreachable", while there is no status because the gateway does not answer; "back", if it answers again.
 export class Freshness extends EventTarget {
-  #status; // the StatusFeed
-  #events; // the GatewayEvents
-  #foreign; // the events are those of another gateway
+  #status;
+  #events;
+  #foreign;
   #figures;
   #flow;
   #components;
-  #shown = null; // the latest status; null: none is shown
+  /** @type {Overview | null} the latest status; null: none is shown */
+  #shown = null;
   #outage = false; // the gateway has not answered since the last status
   #farewell = ""; // what the gateway said when it closed the last connection
 
   locked = false; // the gateway refuses the status
 
+  /**
+   * @param {object} of
+   * @param {import("../api/status-feed.js").StatusFeed} of.status
+   * @param {import("../api/gateway-events.js").GatewayEvents} of.events
+   * @param {boolean} of.foreign the events are those of another gateway
+   * @param {any} of.figures
+   * @param {HTMLElement} of.flow
+   * @param {any} of.components
+   */
   constructor({ status, events, foreign, figures, flow, components: list }) {
     super();
-    [this.#status, this.#events, this.#foreign, this.#figures, this.#flow, this.#components] = [status, events, foreign, figures, flow, list];
-    events.addEventListener("state", ({ detail: { state, text } }) => {
+    this.#status = status;
+    this.#events = events;
+    this.#foreign = foreign;
+    this.#figures = figures;
+    this.#flow = flow;
+    this.#components = list;
+    events.addEventListener("state", (event) => {
+      const { state, text } = /** @type {CustomEvent} */ (event).detail;
       if (state === "connected") this.#farewell = "";
       else if (!foreign) this.#farewell = text.match(/^Disconnected \((.*?)\)/)?.[1] ?? this.#farewell;
       this.check();
@@ -34,12 +52,13 @@ export class Freshness extends EventTarget {
   }
 
   // show shows a status that has just come.
+  /** @param {Overview} status */
   show(status) {
     [this.#shown, this.locked] = [status, false];
     if (this.#outage) this.dispatchEvent(new Event("back"));
     this.#outage = false;
     this.#figures.asOf(new Date(status.now));
-    const identity = document.querySelector("#identity");
+    const identity = /** @type {HTMLElement} */ (document.querySelector("#identity"));
     identity.textContent = `${location.host} · ${status.version} · up ${formatDuration(Date.parse(status.now) - Date.parse(status.started))}`;
     identity.title = `started ${new Date(status.started).toLocaleString()}`;
     this.check();
@@ -65,18 +84,22 @@ export class Freshness extends EventTarget {
     }
     if (this.#shown) this.#components.stale(silence && `No response${ticks}: ${silence}. The values below are of ${clock(new Date(this.#shown.now))}.`);
 
-    const health = document.querySelector("health-state");
+    const health = /** @type {import("./state-pill.js").StatePill} */ (document.querySelector("health-state"));
     if (silence) health.show({ state: "silent", text: "No response", ticks, why: [silence, this.#farewell && `the gateway said: ${this.#farewell}`].filter(Boolean).join("; ") });
     else if (this.#shown) health.show(healthOf(this.#shown));
     else health.hidden = true; // there is no status yet, or it needs a secret
-    if (!health.hidden) showOnTab(health.dataset.state, health.textContent);
+    if (!health.hidden) showOnTab(health.dataset.state ?? "", health.textContent ?? "");
   }
 
   // #showEvents shows the state of the connection for the events.
+  /**
+   * @param {number} now
+   * @param {string} silence
+   */
   #showEvents(now, silence) {
-    const pill = document.querySelector("connection-state");
+    const pill = /** @type {import("./state-pill.js").StatePill} */ (document.querySelector("connection-state"));
     const { connection } = this.#events;
-    const ticks = (since) => ` for ${formatDuration(now - since)}`;
+    const ticks = (/** @type {number} */ since) => ` for ${formatDuration(now - since)}`;
     if (connection.state === "silent") pill.show({ state: "silent", text: "No response", ticks: ticks(this.#events.lastMessageAt), why: connection.text });
     else if (silence && connection.state === "connected" && !this.#foreign) pill.show({ state: "silent", text: "No response", ticks: ticks(this.#status.lastAnswerAt), why: silence });
     else pill.show(connection);
@@ -84,19 +107,25 @@ export class Freshness extends EventTarget {
 }
 
 // healthOf returns the state of the gateway, as its status says.
+/** @param {Overview} status */
 function healthOf(status) {
   const parts = [...components(status)].map(([, component]) => component);
   const { state, reasons } = status.health;
   if (state === "ok") return { state: "well", text: `All ${parts.length} work` };
   const why = reasons.map(({ component, text }) => `${component}: ${text}`).join("\n");
-  return { state: "failing", text: summaryOf(parts) || `${state === "down" ? "Down" : "Degraded"}: ${reasons[0]?.text ?? ""}`, why };
+  const { text, ticks } = summaryOf(parts);
+  return { state: "failing", text: text || `${state === "down" ? "Down" : "Degraded"}: ${reasons[0]?.text ?? ""}`, ticks, why };
 }
 
 // showOnTab shows the state in the title and the icon of the tab, so that it is seen while another tab is open.
+/**
+ * @param {string} state
+ * @param {string} text
+ */
 function showOnTab(state, text) {
   const works = state === "well";
   document.title = works ? "Event gateway" : `✕ ${text} – Event gateway`;
   const href = works ? "icon.svg" : "icon-failing.svg";
-  const icon = document.querySelector("link[rel=icon]");
+  const icon = /** @type {HTMLLinkElement} */ (document.querySelector("link[rel=icon]"));
   if (icon.getAttribute("href") !== href) icon.setAttribute("href", href);
 }

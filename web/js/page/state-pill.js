@@ -1,7 +1,7 @@
 import { make } from "../dom.js";
 
 // <connection-state> and <health-state> show a state by a color and a text.
-class StatePill extends HTMLElement {
+export class StatePill extends HTMLElement {
   #text = make("span");
   #ticks = make("span", { "aria-hidden": "true" });
 
