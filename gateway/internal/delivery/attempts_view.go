@@ -55,7 +55,7 @@ type HeaderView struct {
 }
 
 // ReportsAttempts reports whether the sink keeps its latest attempts.
-func (s *Sink) ReportsAttempts() bool { return s.Type.Has(plugin.ReportsAttempts) }
+func (s *Sink) ReportsAttempts() bool { return s.Type.HasWith(s.PluginOptions, plugin.ReportsAttempts) }
 
 // Lists returns what there is to list of the sink: attempts, clients.
 func (s *Sink) Lists() (lists []string) {

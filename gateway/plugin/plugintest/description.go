@@ -32,7 +32,7 @@ func (s subject[T]) checkDescription(c *check) {
 		of := map[plugin.Capability]plugin.Kind{
 			plugin.Replays: plugin.KindSource, plugin.AnswersSenders: plugin.KindSource, plugin.ElectsLeader: plugin.KindSource, plugin.Concurrent: plugin.KindSink,
 			plugin.Durable: plugin.KindSink, plugin.Deduplicates: plugin.KindTransform, plugin.Stateful: plugin.KindTransform,
-			plugin.KeepsFields: plugin.KindTransform,
+			plugin.KeepsFields: plugin.KindTransform, plugin.ReportsAttempts: plugin.KindSink,
 		}
 		if capability == plugin.KeepsState { // of all kinds
 			continue
@@ -77,7 +77,7 @@ func optional(kind plugin.Kind) map[string]reflect.Type {
 	switch kind {
 	case plugin.KindSink:
 		out["Open"], out["Ping"], out["Gap"] = reflect.TypeFor[plugin.Opener](), reflect.TypeFor[plugin.Pinger](), reflect.TypeFor[plugin.GapSink]()
-		out["FillHistory"] = reflect.TypeFor[plugin.HistorySink]()
+		out["FillHistory"], out["Clients"] = reflect.TypeFor[plugin.HistorySink](), reflect.TypeFor[plugin.ClientSink]()
 	case plugin.KindSource:
 		out["Campaign"], out["ReadHistory"] = reflect.TypeFor[plugin.Elector](), reflect.TypeFor[plugin.HistorySource]()
 	}

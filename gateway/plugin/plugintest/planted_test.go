@@ -46,7 +46,7 @@ const exampleText = "\n```yaml\ntransforms:\n  up: {type: upper}\n```\n\n```json
 
 // TestSuiteFindsPlantedFaults checks that the suite finds each planted fault, under the rule that it violates.
 func TestSuiteFindsPlantedFaults(t *testing.T) {
-	all := slices.Concat(typeFaults(), buildFaults(), sinkFaults(), sinkFailureFaults(), sourceFaults(), sourceAckFaults(), requestFaults(), transformFaults(), batchFaults(), closeFaults())
+	all := slices.Concat(typeFaults(), buildFaults(), sinkFaults(), sinkFailureFaults(), operatorFaults(), sourceFaults(), sourceAckFaults(), requestFaults(), transformFaults(), batchFaults(), closeFaults())
 	if len(all) < 250 {
 		t.Errorf("only %d faults are planted", len(all))
 	}

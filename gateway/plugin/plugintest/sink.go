@@ -85,7 +85,7 @@ func sinkRules(h SinkHarness) []rule {
 		{ruleDelivers, h.checkDelivery}, {ruleUnchanged, h.checkUnchanged}, {ruleSliceReuse, h.checkSliceReuse}, {ruleAnyEvent, h.checkAnyEvent},
 		{ruleGap, h.checkGap}, {ruleFills, h.checkFill}, {ruleConcurrent, h.checkConcurrent}, {ruleOpen, h.checkReopen}, {ruleNoDelivery, h.checkNoDelivery}, {rulePing, h.checkPing},
 		{ruleUnavailable, h.checkUnavailable}, {ruleNoAnswer, h.checkNoAnswer}, {ruleReconnects, h.checkReconnect}, {ruleConnections, h.checkConnections},
-		{ruleRejected, h.checkRejected}, {ruleBusy, h.checkBusy}, {ruleOneAttempt, h.checkOneAttempt},
+		{ruleAttempts, h.checkAttempts}, {ruleClients, h.checkClients}, {ruleRejected, h.checkRejected}, {ruleBusy, h.checkBusy}, {ruleOneAttempt, h.checkOneAttempt},
 	}
 	return append(rules, commonRules(h.subject())...)
 }

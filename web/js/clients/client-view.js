@@ -18,7 +18,7 @@ const takesClients = (/** @type {Overview["sinks"][number]} */ sink) => Boolean(
 // page is fetched again with each status; further pages are not, so that the list does not move.
 class ClientView extends HTMLElement {
   #sink = /** @type {HTMLSelectElement} */ (make("select"));
-  #search = /** @type {HTMLInputElement} */ (make("input", { type: "search", placeholder: "address, subject or program" }));
+  #search = /** @type {HTMLInputElement} */ (make("input", { type: "search", size: "28", placeholder: "address, subject or program" }));
   #total = make("span", { role: "status" });
   #filters = make("div", { class: "filters" }, make("label", {}, "Sink ", this.#sink), make("label", {}, "Search ", this.#search), this.#total);
   #rows = make("tbody");
@@ -117,7 +117,7 @@ function row(sink, client, now) {
     make("td", {}, subject ?? "–"),
     make("td", {}, make("time", { datetime: since, title: since }, formatDuration(now - Date.parse(since)))),
     make("td", { class: lag > 0 ? "lag" : "" }, lag > 0 ? `${short(lag)} events, ${bytes(lagBytes)}` : "none"),
-    make("td", { class: "number" }, bytes(sent)),
+    make("td", {}, bytes(sent)),
     make("td", { title: first }, count === 1 ? first || "all events" : String(count)),
     make("td", {}, protocol),
     make("td", { title: agent }, agent || "–"));

@@ -113,8 +113,8 @@ function row(sink, attempt) {
     make("td", {}, make("a", { href: `#deliveries/${encodeURIComponent(sink)}/${encodeURIComponent(id)}`, title: name }, name), count > 1 ? ` and ${count - 1} more` : ""),
     make("td", {}, outcomeBadge(attempt)),
     make("td", {}, status || "–"),
-    make("td", { class: "number" }, `${short(Math.round(milliseconds))} ms`),
-    make("td", { class: "number" }, number),
+    make("td", {}, `${short(Math.round(milliseconds))} ms`),
+    make("td", {}, number),
     make("td", {}, next ? clock(new Date(next)) : "–"),
     make("td", { class: "error", title: error ?? "" }, error ?? ""));
 }
