@@ -81,7 +81,7 @@ func Build[T any](c *Component, typ plugin.Type[T], opts any, clock Clock, state
 	defer c.Mounts.built()
 	env := c.env(labels)
 	env.Now, env.NewID, env.DryRun, env.State = clock.Now, clock.NewID, clock.DryRun, plugin.NoState{}
-	if typ.Has(plugin.KeepsState) {
+	if typ.HasWith(opts, plugin.KeepsState) {
 		env.State = state
 	}
 	if impl, err = typ.Build(opts, env); err != nil {

@@ -23,21 +23,21 @@ func (c *Config) setStateFolder(r Request) {
 // StateUsers returns the components that keep state, as paths: sources.feed.
 func (c *Config) StateUsers() (paths []string) {
 	for _, s := range c.Graph.Sources {
-		if s.Type.Has(plugin.KeepsState) {
+		if s.Type.HasWith(s.Options, plugin.KeepsState) {
 			paths = append(paths, "sources."+s.Name)
 		}
 	}
 	seen := map[string]bool{}
 	for _, r := range c.Graph.Routes {
 		for _, t := range r.Through {
-			if path := "transforms." + t.Name; t.Type.Has(plugin.KeepsState) && !seen[path] {
+			if path := "transforms." + t.Name; t.Type.HasWith(t.Options, plugin.KeepsState) && !seen[path] {
 				seen[path] = true
 				paths = append(paths, path)
 			}
 		}
 	}
 	for _, s := range c.Graph.Sinks {
-		if s.Type.Has(plugin.KeepsState) {
+		if s.Type.HasWith(s.Options, plugin.KeepsState) {
 			paths = append(paths, "sinks."+s.Name)
 		}
 	}
@@ -47,7 +47,7 @@ func (c *Config) StateUsers() (paths []string) {
 // warnOfLocalState warns of a source with a leadership whose state other gateways do not have.
 func (c *Config) warnOfLocalState() {
 	for _, s := range c.Graph.Sources {
-		if s.Capture.Leader == "" || !s.Type.Has(plugin.KeepsState) || !c.State.URL.IsZero() {
+		if s.Capture.Leader == "" || !s.Type.HasWith(s.Options, plugin.KeepsState) || !c.State.URL.IsZero() {
 			continue
 		}
 		path := "sources." + s.Name + ".leader"
