@@ -126,6 +126,16 @@ type Set struct {
 	Sinks      []SinkType
 }
 
+// Join returns the types of s and of others.
+func (s Set) Join(others ...Set) Set {
+	for _, o := range others {
+		s.Sources = slices.Concat(s.Sources, o.Sources)
+		s.Transforms = slices.Concat(s.Transforms, o.Transforms)
+		s.Sinks = slices.Concat(s.Sinks, o.Sinks)
+	}
+	return s
+}
+
 // Kind returns the kind of the plugin.
 func (t Type[T]) Kind() Kind { return t.kind }
 

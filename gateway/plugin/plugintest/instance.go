@@ -36,7 +36,7 @@ func tryBuild[T any](c *check, typ plugin.Type[T], name string, opts any) (*inst
 	lifetime, cancel := context.WithCancel(context.Background())
 	i.cancel = cancel
 	built := atomic.Bool{}
-	i.env, i.metrics = c.env(typ.Kind(), name, lifetime, i.log, typ.Has(plugin.KeepsState), built.Load)
+	i.env, i.metrics = c.env(typ.Kind(), name, lifetime, i.log, typ.HasWith(opts, plugin.KeepsState), built.Load)
 	err := c.call(c.ctx, "Build", func(context.Context) (err error) {
 		i.impl, err = typ.Build(opts, i.env)
 		return err
