@@ -24,7 +24,9 @@ type counted struct {
 }
 
 const (
-	InMemory    = "memory"           // the end of edges to the list of dead letters
+	InMemory    = "memory" // the end of edges to the list of dead letters
+	InStore     = "dead-letter store"
+	FromReplays = "replays"          // the beginning of edges on which dead letters are sent again
 	removed     = "removed"          // an end of edges whose component is gone
 	deadLetters = "dead letters of " // begins the beginning of edges to dead letters
 )
@@ -64,13 +66,13 @@ func (e *Edges) Keep(known map[string]bool) (reload int) {
 	e.reloads++
 	kept := e.list[:0]
 	for _, t := range e.list {
-		toKnown := known[t.to] || t.to == InMemory
+		toKnown := known[t.to] || t.to == InMemory || t.to == InStore
 		switch {
 		case !toKnown && !(known[t.from] && strings.HasPrefix(t.from, deadLetters)):
 			continue
 		case !toKnown && t.to != removed:
 			t.to, t.removed = removed, e.reloads
-		case toKnown && t.from != removed && !known[t.from]:
+		case toKnown && t.from != removed && t.from != FromReplays && !known[t.from]:
 			t.from, t.removed = removed, e.reloads
 		}
 		kept = append(kept, t)
