@@ -13,13 +13,13 @@ import (
 	"time"
 
 	"eventgateway/gateway/internal/admin"
-	"eventgateway/gateway/internal/deadletter"
+	"eventgateway/gateway/internal/letters"
 	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/internal/tap"
 )
 
 // apiTypes are the answers of the API that the page reads.
-var apiTypes = []any{admin.Overview{}, stats.HistoryPage{}, stats.TimelinePage{}, deadletter.Letter{}, tap.Item{}}
+var apiTypes = []any{admin.Overview{}, stats.HistoryPage{}, stats.TimelinePage{}, letters.Letter{}, tap.Item{}}
 
 // TestPageHasTypesOfAPI proves that the types with which the page is checked are those of the answers.
 func TestPageHasTypesOfAPI(t *testing.T) {
