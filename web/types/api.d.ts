@@ -123,12 +123,13 @@ export interface Occurrence {
 }
 
 export interface Overview {
+  role: string;
   version: string;
   started: string;
   now: string;
-  role: string;
   dead_letters: number;
   demo: boolean;
+  paths_here: boolean;
   conservation_broken?: string;
   reload: ReloadStatus;
   health: GatewayHealth;
@@ -169,6 +170,7 @@ export interface RouteStatus {
   dead_lettered: number;
   returned: number;
   out: number;
+  windows_ended_early: number;
   failing: boolean;
   failing_since?: string;
   errors: number;
@@ -204,6 +206,7 @@ export interface SinkStatus {
   retrying: number;
   held_back: number;
   paths?: string[];
+  needs_token?: boolean;
   breaker: BreakerStatus;
   retries: number;
   negative_latency: number;
