@@ -134,7 +134,7 @@ func view(e *event.Event, hide *Policy) (v View, shown []byte) {
 		}
 		v.Attrs[cut(a.Name, maxText)] = value
 	}
-	shown, err := hide.show(e.Data)
+	shown, err := hide.ShowPayload(e.Data)
 	if err != nil {
 		v.Hidden = cut(err.Error(), maxReason)
 		return v, nil

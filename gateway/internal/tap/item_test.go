@@ -40,19 +40,19 @@ func TestPolicies(t *testing.T) {
 		"move after one": {[]Stage{mask, moves, remove}, []string{all, all, `{"id":1,"email":"ada@example.com","note":{"text":"***"}}`, in}},
 	} {
 		for i, p := range Policies(c.stages) {
-			if got, err := p.show([]byte(in)); err != nil || string(got) != c.want[i] {
+			if got, err := p.ShowPayload([]byte(in)); err != nil || string(got) != c.want[i] {
 				t.Errorf("%s, before stage %d: %s, %v, want %s", name, i, got, err, c.want[i])
 			}
 		}
 	}
 	p := Policies([]Stage{mask})[0]
 	for _, data := range []string{"", "ada@example.com", `["ada@example.com"]`, `"x"`, `{"email":`, strings.Repeat(" ", maxHide) + "{}"} {
-		if got, err := p.show([]byte(data)); err == nil || strings.Contains(err.Error(), "ada") {
+		if got, err := p.ShowPayload([]byte(data)); err == nil || strings.Contains(err.Error(), "ada") {
 			t.Errorf("%.20q is shown as %q, %v", data, got, err)
 		}
 	}
 	joined := Join(nil, p, nil, Policies([]Stage{remove})[0])
-	if got, err := joined.show([]byte(in)); err != nil || string(got) != both {
+	if got, err := joined.ShowPayload([]byte(in)); err != nil || string(got) != both {
 		t.Errorf("joined: %s, %v", got, err)
 	}
 	if Join(nil, nil) != nil {

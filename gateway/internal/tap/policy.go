@@ -57,6 +57,9 @@ func Join(all ...*Policy) *Policy {
 	return joined
 }
 
+// HideAll is the policy that shows only the names of fields.
+var HideAll = &Policy{all: true}
+
 var (
 	errPanicked  = errors.New("hidden: the transform that hides fields has panicked")
 	errNotObject = errors.New("hidden: a transform of the route hides fields, and the payload is no JSON object")
@@ -68,8 +71,8 @@ var hideAll = func() (e rawjson.Edit) {
 	return e
 }()
 
-// show returns a payload as viewers may see it. The error says why they may see nothing of it.
-func (p *Policy) show(data []byte) (_ []byte, err error) {
+// ShowPayload returns a payload as viewers may see it. The error says why they may see nothing of it.
+func (p *Policy) ShowPayload(data []byte) (_ []byte, err error) {
 	if p == nil {
 		return data, nil
 	}

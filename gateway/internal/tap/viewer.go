@@ -195,7 +195,7 @@ func (v *Viewer) matches(r *Record) (matches bool) {
 	}()
 	for i := range r.Events {
 		e := r.Events[i]
-		data, err := r.Hide.show(e.Data)
+		data, err := r.Hide.ShowPayload(e.Data)
 		if err != nil {
 			continue
 		}
