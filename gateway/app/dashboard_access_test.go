@@ -71,6 +71,17 @@ func TestDashboardOnAdminListener(t *testing.T) {
 	if foreign := eval[[]string](b, foreignRequests); len(foreign) > 0 {
 		t.Errorf("requests to other origins: %v", foreign)
 	}
+	filter := func(text string) {
+		t.Helper()
+		eval[bool](b, fmt.Sprintf(`(document.querySelector("#filter").value = %q, document.querySelector("form.filter").requestSubmit(), true)`, text))
+	}
+	filter("n >")
+	b.await(`document.querySelector("#filter").getAttribute("aria-invalid") === "true" && document.querySelector("#filter-state").innerText.includes("unexpected token EOF")`)
+	filter("n > 1")
+	b.await(`document.querySelector("#filter-state").innerText.includes("The gateway sends the events that meet the filter") && ` + isSampled)
+	publish(t, "c", `{"n":1}`)
+	publish(t, "c", `{"n":2}`)
+	b.await(rows + `.length === 1 && ` + rows + `[0].includes("2")`)
 	b.screenshots("admin-listener")
 	b.checkErrors()
 }

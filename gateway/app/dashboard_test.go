@@ -149,6 +149,7 @@ func TestDashboardShowsOrders(t *testing.T) {
 	b.await(`document.querySelector('tr[data-operation="DELETE"]')?.innerText.includes("Grace")`)
 	b.await(`document.querySelector("event-table").innerText.includes("5.30")`) // with all digits
 	b.await(`document.querySelectorAll("tbody tr").length === 2`)
+	b.await(`document.querySelector("activity-log").innerText.includes("Order 2 Grace")`)
 	b.await(`["INSERT", "UPDATE", "DELETE"].every(o => document.querySelector('activity-log [data-operation="' + o + '"] .badge'))`) // without an action of the user
 	colours := eval[[]string](b, `[..."INSERT UPDATE DELETE".split(" ")].map(o => getComputedStyle(document.querySelector(
 		'activity-log [data-operation="' + o + '"] .badge')).color)`)

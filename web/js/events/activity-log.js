@@ -3,7 +3,7 @@ import { clock, make, throttle } from "../dom.js";
 const MAX_EVENTS = 40; // lines
 const MAX_NOTES = 100; // lines
 
-/** @typedef {{ n: number, at: Date, label: string, text: string, note: boolean }} Line */
+/** @typedef {{ n: number, at: Date, label: string, text: string | (() => string), note: boolean }} Line */
 
 /**
  * <activity-log> shows what has happened, the newest first: the latest events, and notes, such as those about the connection. Events
@@ -28,7 +28,7 @@ export class ActivityLog extends HTMLElement {
   /** Shows what has come while another view was open. */
   opened() { this.#draw(); }
 
-  /** Adds a line about an event. @param {string} label @param {string} text */
+  /** Adds a line about an event. Its text is asked for only if it is shown. @param {string} label @param {() => string} text */
   add(label, text) { this.#add(this.#events, MAX_EVENTS, label, text, false); }
 
   /** Adds a line about something else. @param {string} label @param {string} text */
@@ -46,7 +46,7 @@ export class ActivityLog extends HTMLElement {
     };
   }
 
-  /** @param {Line[]} lines @param {number} most @param {string} label @param {string} text @param {boolean} note */
+  /** @param {Line[]} lines @param {number} most @param {string} label @param {Line["text"]} text @param {boolean} note */
   #add(lines, most, label, text, note) {
     lines.push({ n: ++this.#n, at: new Date(), label, text, note });
     if (lines.length > 2 * most) lines.splice(0, most);
@@ -65,7 +65,10 @@ export class ActivityLog extends HTMLElement {
 }
 
 /** @param {Line} line */
-const elementOf = ({ at, label, text, note }) => make("li", note ? { class: "note" } : { "data-operation": label }, make("time", {}, clock(at)),
-  make("span", { class: "badge" }, label.slice(0, 40)), make("span", { class: "text" }, text.length > 300 ? `${text.slice(0, 300)}…` : text));
+function elementOf({ at, label, text: given, note }) {
+  const text = typeof given === "string" ? given : given();
+  return make("li", note ? { class: "note" } : { "data-operation": label }, make("time", {}, clock(at)),
+    make("span", { class: "badge" }, label.slice(0, 40)), make("span", { class: "text" }, text.length > 300 ? `${text.slice(0, 300)}…` : text));
+}
 
 customElements.define("activity-log", ActivityLog);

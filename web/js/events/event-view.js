@@ -1,4 +1,5 @@
-import { make, short } from "../dom.js";
+import { parse } from "../../client/index.js";
+import { make, plain, short } from "../dom.js";
 import "./activity-log.js";
 import { ColumnChoice } from "./columns.js";
 import { ColumnMenu } from "./column-menu.js";
@@ -89,7 +90,7 @@ class EventView extends HTMLElement {
    */
   add(payload, attributes, left) {
     const item = (this.#waiting ?? this.#store).add(payload, attributes, left);
-    this.#log.add(item.operation, summaryOf(item));
+    this.#log.add(item.operation, () => summaryOf(item));
     if (this.#waiting) return;
     this.#unseen++;
     this.#table.changed();
@@ -219,9 +220,10 @@ class EventView extends HTMLElement {
 }
 
 /** @param {Item} item */
-function summaryOf({ payload, operation, ofTable, tab, key }) {
+function summaryOf({ payload, operation, ofTable, tab, field, key }) {
   if (typeof payload !== "string") return operation === BINARY ? `${payload.size} bytes` : "";
-  return ofTable && key !== null ? `${tab} ${key}` : payload.slice(0, 301);
+  if (!ofTable || key === null) return payload.slice(0, 301);
+  return field === "order" ? `Order ${key} ${plain(parse(payload).order.customer_name)}` : `${tab} ${key}`;
 }
 
 customElements.define("event-view", EventView);
