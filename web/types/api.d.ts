@@ -318,7 +318,6 @@ export interface SinkStatus {
   needs_token?: boolean;
   lists?: string[];
   snapshots?: string[];
-  snapshots?: string[];
   breaker: BreakerStatus;
   retries: number;
   negative_latency: number;
