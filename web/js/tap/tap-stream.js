@@ -8,7 +8,7 @@ const RETRY = 3000; // milliseconds
 // TapStream reads what passes a component, while start has been called and the tab is visible. It connects again after a failure, but not
 // if the gateway refuses the place or the filter.
 //
-// Events: "item" (detail: an Item), "counts" (detail: Counts), "state" (detail: {text, wrong}).
+// Events: "begin", for each connection; "item" (detail: an Item), "counts" (detail: Counts), "state" (detail: {text, wrong}).
 export class TapStream extends EventTarget {
   #query = "";
   /** @type {AbortController | null} */
@@ -56,6 +56,7 @@ export class TapStream extends EventTarget {
       this.#listen(abort);
       const response = await request(`api/tap?${this.#query}`, { signal: abort.signal, timeout: 24 * 3600_000 });
       this.#say("Connected");
+      this.dispatchEvent(new Event("begin"));
       for await (const { name, data } of serverSentEvents(/** @type {ReadableStream<Uint8Array>} */ (response.body))) {
         if (this.#abort !== abort) return;
         this.#listen(abort);

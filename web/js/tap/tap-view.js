@@ -25,6 +25,7 @@ export class TapView extends HTMLElement {
 
   constructor() {
     super();
+    this.#stream.addEventListener("begin", () => { this.#shown = 0; }); // as the gateway counts from there on
     this.#stream.addEventListener("item", (event) => this.#add(/** @type {CustomEvent<Item>} */ (event).detail));
     this.#stream.addEventListener("counts", (event) => this.#count(/** @type {CustomEvent<Counts>} */ (event).detail));
     this.#stream.addEventListener("state", (event) => {
@@ -59,7 +60,7 @@ export class TapView extends HTMLElement {
   }
 
   #restart() {
-    [this.#pending, this.#shown] = [[], 0];
+    this.#pending = [];
     this.#list.replaceChildren();
     this.#counts.textContent = "";
     this.#stream.start(this.at, this.#filter.value.trim());
