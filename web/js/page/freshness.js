@@ -114,7 +114,7 @@ function healthOf(status) {
   if (state === "ok") return { state: "well", text: `All ${parts.length} work` };
   const why = reasons.map(({ component, text }) => `${component}: ${text}`).join("\n");
   const { text, ticks } = summaryOf(parts);
-  return { state: "failing", text: text || `${state === "down" ? "Down" : "Degraded"}: ${reasons[0]?.text ?? ""}`, ticks, why };
+  return { state: "failing", text: text || `${state === "down" ? "Down" : "Degraded"}: ${(reasons[0]?.text ?? "").split(":")[0]}`, ticks, why }; // all of it is in the title
 }
 
 // showOnTab shows the state in the title and the icon of the tab, so that it is seen while another tab is open.
