@@ -16,7 +16,8 @@ type SinkHarness struct {
 	// puts a proxy before it, which freezes and cuts connections, or a server that never answers.
 	Reachable, Unreachable func(opts any)
 	// Receive is called with the environment of an instance before anything is written, and
-	// returns a function that waits for the next payload that arrives, and returns it.
+	// returns a function that waits for the next payload that arrives, and returns it, byte for byte. It skips what has
+	// arrived before the call of Receive.
 	Receive func(t testing.TB, env plugin.Env) (next func() string)
 	// Rejecting sets options of a receiver that refuses each event permanently, Busy of one
 	// that asks for a later retry; nil if there is no such receiver.

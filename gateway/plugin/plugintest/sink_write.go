@@ -53,7 +53,7 @@ func (h SinkHarness) receive(c *check, i *instance[plugin.Sink]) (expect func(wa
 		select {
 		case payload, ok := <-got:
 			if ok && payload != want {
-				c.Errorf("%s arrived as %.80q, want %.80q", what, payload, want)
+				c.Errorf("%s arrived as %.80q, want %.80q (Receive has to skip what has arrived before its call, and to return payloads without what the sink puts around them)", what, payload, want)
 				c.stop()
 			} else if !ok {
 				c.Errorf("%s has not arrived", what)
