@@ -21,6 +21,7 @@ type guest struct {
 	run    api.Function
 	stack  [1]uint64
 	output output // of the present call
+	nanos  int64  // the guest's clock of durations
 	watch  watch
 }
 
@@ -33,7 +34,12 @@ func newGuest(ctx context.Context, r wazero.Runtime, m wazero.CompiledModule, en
 		WithWalltime(func() (int64, int32) {
 			now := env.Now()
 			return now.Unix(), int32(now.Nanosecond())
-		}, sys.ClockResolution(time.Microsecond))
+		}, sys.ClockResolution(time.Microsecond)).
+		WithNanotime(func() int64 { // sleeping takes no time, and has passed then
+			g.nanos += int64(time.Microsecond)
+			return g.nanos
+		}, sys.ClockResolution(time.Microsecond)).
+		WithNanosleep(func(ns int64) { g.nanos += max(ns, 0) })
 	g.watch.begin(ctx, startTime)
 	defer g.watch.end()
 	var err error

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
@@ -46,7 +47,7 @@ type Max struct {
 // Type describes the transform.
 func Type() plugin.TransformType {
 	return plugin.NewTransform("wasm", "Runs a WebAssembly module on each event.", func() Options {
-		return Options{Timeout: options.Duration(100e6), Memory: 64 << 20, Max: Max{Events: 1000, Bytes: 16 << 20}}
+		return Options{Timeout: options.Duration(time.Second), Memory: 64 << 20, Max: Max{Events: 1000, Bytes: 16 << 20}}
 	}, build).WithOptional(plugin.Stateful, plugin.Deduplicates)
 }
 
