@@ -26,6 +26,7 @@ import "./timeline/timeline-view.js";
 
 const RATE_INTERVAL = 2000; // milliseconds
 
+/** @type {(selector: string) => any} */
 const $ = (selector) => document.querySelector(selector);
 const figures = $("key-figures"), components = $("component-list"), flow = $("flow-graph"), tabs = $("view-tabs"), drawer = $("side-drawer");
 const page = new URL(".", location.href).href.replace(/^http/, "ws"); // also below a path of a proxy
@@ -35,9 +36,10 @@ const status = new StatusFeed(), events = new GatewayEvents(asked ?? "", page);
 tabs.add({ id: "events", title: "Events", element: "event-view" });
 tabs.add({ id: "charts", title: "Charts", element: "charts-view" });
 tabs.add({ id: "timeline", title: "Timeline", element: "timeline-view" });
-tabs.add({ id: "dead-letters", title: "Dead letters", element: "dead-letter-view", count: (status) => status.dead_letter_store?.held ?? status.dead_letters });
+tabs.add({ id: "dead-letters", title: "Dead letters", element: "dead-letter-view", count: (/** @type {import("../types/api.js").Overview} */ status) => status.dead_letter_store?.held ?? status.dead_letters });
 tabs.add({ id: "deliveries", title: "Webhooks", element: "delivery-view", available: hasAttempts });
 tabs.add({ id: "clients", title: "Clients", element: "client-view", available: hasClients });
+/** @type {any} */
 const eventView = tabs.element("events"); // it receives events also while another view is open
 
 if (asked !== null) { // else a link could pass off another server's events as those of this one
@@ -60,7 +62,10 @@ setInterval(() => {
   [arrivals, rateSince] = [0, now];
 }, RATE_INTERVAL);
 
-const onEvents = (name, act) => events.addEventListener(name, ({ detail }) => act(detail));
+/** @type {(name: string, act: (detail: any) => void) => void} */
+const onEvents = (name, act) => events.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail));
+/** @type {(name: string, act: (detail: any) => void) => void} */
+const onStatus = (name, act) => status.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail));
 onEvents("message", ({ payload, attributes, left }) => {
   received++;
   arrivals++;
@@ -104,8 +109,8 @@ function showReceivedGaps() {
 const note = /** @type {any} */ (document.createElement("feed-note"));
 note.hidden = true;
 eventView.before(note);
-note.addEventListener("route", ({ detail }) => events.choose(detail));
-note.useToken = (token) => events.useToken(token);
+note.addEventListener("route", (/** @type {CustomEvent} */ { detail }) => events.choose(detail));
+note.useToken = (/** @type {string} */ token) => events.useToken(token);
 onEvents("source", (source) => note.show(source));
 onEvents("counts", (counts) => note.count(counts));
 
@@ -120,7 +125,7 @@ const freshness = new Freshness({ status, events, foreign: asked !== null, figur
 freshness.addEventListener("unreachable", () => events.guess()); // there may be events although there is no status
 freshness.addEventListener("back", () => { if (events.connection.state === "disconnected" && asked === null) events.reconnect(); });
 
-status.addEventListener("status", ({ detail: current }) => {
+onStatus("status", (current) => {
   setGatewayTime(current.now);
   components.show(current);
   flow.show(current);
@@ -144,12 +149,12 @@ status.addEventListener("status", ({ detail: current }) => {
 const demo = $("demo-bar");
 demo.addEventListener("changed", () => status.poll());
 const lock = $("#locked"), secretForm = lock.querySelector("token-form");
-secretForm.send = async (secret, user) => {
+secretForm.send = async (/** @type {string} */ secret, /** @type {string} */ user) => {
   const error = await openSession(secret, user);
   if (!error) status.poll();
   return error;
 };
-status.addEventListener("locked", ({ detail: { why, needsSecret } }) => {
+onStatus("locked", ({ why, needsSecret }) => {
   events.guess();
   components.showText(`The components cannot be shown: ${why}`);
   lock.hidden = !needsSecret;
@@ -175,23 +180,29 @@ const actions = {
 };
 for (const [id, act] of Object.entries(actions)) $(`#${id}`).addEventListener("click", act);
 addEventListener("keydown", (event) => { // of the page only: a field that is edited has the keys of the browser
-  if (event.shiftKey || event.altKey || event.repeat || event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog")) return;
+  const target = event.target instanceof Element ? event.target : document.body;
+  if (event.shiftKey || event.altKey || event.repeat || target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog")) return;
   const withControl = event.ctrlKey || event.metaKey;
-  const onControl = event.target.closest("button, a, summary, input, pre, [role=tab], [tabindex='0']");
-  const act = withControl ? { r: actions.reconnect, l: actions.clear }[event.key.toLowerCase()] : event.key === " " && !onControl && eventView.checkVisibility() ? () => eventView.togglePause() : null;
+  const onControl = target.closest("button, a, summary, input, pre, [role=tab], [tabindex='0']");
+  /** @type {Record<string, () => void>} */
+  const controls = { r: actions.reconnect, l: actions.clear };
+  const act = withControl ? controls[event.key.toLowerCase()] : event.key === " " && !onControl && eventView.checkVisibility() ? () => eventView.togglePause() : null;
   if (!act) return;
   event.preventDefault();
   act();
 });
-eventView.loadRows = (table) => events.rows(table);
+eventView.loadRows = (/** @type {string} */ table) => events.rows(table);
 eventView.behind = () => events.delay;
 eventView.url = () => events.url;
-eventView.filter.addEventListener("filter", ({ detail: filter }) => events.filter(filter));
-flow.addEventListener("pick", ({ detail: { kind, name } }) => {
+eventView.filter.addEventListener("filter", (/** @type {CustomEvent} */ { detail: filter }) => events.filter(filter));
+flow.addEventListener("pick", (/** @type {CustomEvent} */ { detail: { kind, name } }) => {
   location.hash = kind === "memory" ? "dead-letters" : `component/${kind}/${name}`;
 });
 
-// showAsList shows the components as a list, or as a picture.
+/**
+ * showAsList shows the components as a list, or as a picture.
+ * @param {boolean} list
+ */
 function showAsList(list) {
   $(".flow").classList.toggle("list", list);
   $("#as-list").setAttribute("aria-pressed", list);
