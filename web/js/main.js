@@ -74,7 +74,7 @@ onEvents("message", ({ payload, attributes, left }) => {
   steps.hidden = true;
 });
 onEvents("filtered", (filter) => {
-  if (begun) eventView.restart(); // the history of the gateway comes again
+  if (begun || filter) eventView.restart(); // the history of the gateway comes again, where there is one
   begun = true;
   eventView.filter.accepted(filter);
 });
