@@ -8,8 +8,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
 )
@@ -33,11 +35,16 @@ func wat(t testing.TB, text string) string {
 // faults returns the file of the guest whose events say what it does.
 func faults(t testing.TB) string {
 	t.Helper()
-	text, err := os.ReadFile("testdata/faults.wat")
+	return wat(t, testdata(t, "faults.wat"))
+}
+
+func testdata(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return wat(t, string(text))
+	return string(text)
 }
 
 // goGuest returns the file of the guest in README.md, which it builds.
@@ -71,8 +78,25 @@ func goModule(t testing.TB, code string) string {
 	return filepath.Join(dir, "guest.wasm")
 }
 
+// TestGuestInGo proves that the guest of README.md does what is said of it.
+func TestGuestInGo(t *testing.T) {
+	t.Parallel()
+	tr := instance(t, goGuest(t), func(o *Options) { o.Timeout = options.Duration(time.Minute) })
+	e := plugintest.NewEvent(`{"price":100}`)
+	for range 3 {
+		if out, err := plugintest.Apply(t.Context(), tr, e); err != nil || len(out) != 1 || string(out[0].Data) != `{"key":"key","event":{"price":100}}` {
+			t.Fatalf("%q, %v", payloads(out), err)
+		}
+	}
+	e.Key = ""
+	if out, err := plugintest.Apply(t.Context(), tr, e); err == nil || err.Error() != "the event has no key" {
+		t.Errorf("%q, %v", payloads(out), err)
+	}
+}
+
 func TestConformance(t *testing.T) {
 	file := faults(t)
+	envelope := wat(t, testdata(t, "envelope.wat"))
 	ids := func(want ...string) func(testing.TB, int, *event.Event) {
 		return func(t testing.TB, i int, e *event.Event) {
 			if e.ID != want[i] || e.Key != "key" || e.Channel != "channel" {
@@ -83,7 +107,7 @@ func TestConformance(t *testing.T) {
 	options := "file: " + file
 	with := func(more string) string { return fmt.Sprintf("{file: %s, %s}", file, more) }
 	plugintest.Transform(t, plugintest.TransformHarness{Type: Type(), Example: func(options string) string {
-		return strings.Replace(options, "/etc/gateway/vat.wasm", goGuest(t), 1)
+		return strings.Replace(options, "/etc/gateway/envelope.wasm", envelope, 1)
 	}, Cases: []plugintest.TransformCase{
 		{Name: "one", Options: options, In: `echo`, Out: []string{`echo`}},
 		{Name: "none", Options: options, In: `?`, Out: nil},
