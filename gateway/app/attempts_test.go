@@ -228,3 +228,50 @@ routes: {a: {from: [small], to: [few]}, b: {from: [large], to: [big]}, c: {from:
 		t.Errorf("%d: %s", status, body)
 	}
 }
+
+// TestAttemptsCommand proves that the command lists attempts, prints one, and sends its event again.
+func TestAttemptsCommand(t *testing.T) {
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_, _ = io.WriteString(w, "\x1b[2Jno")
+	}))
+	defer receiver.Close()
+	r := startGateway(t, writeConfig(t, fmt.Sprintf(`
+http: {listen: "127.0.0.1:${PORT}"}
+sources: {made: {type: generate, rate: 0, count: 1}}
+sinks: {shop: {type: webhook, url: %q, allow: [127.0.0.1], best_effort: true}, browsers: {type: websocket}}
+routes: {all: {from: [made], to: [shop, browsers]}}
+`, receiver.URL)), nil)
+	testenv.Eventually(t, testenv.Wait, "a dead letter", func() bool { return r.sink("shop").DeadLettered == 1 })
+	id := r.attempts("shop").Attempts[0].ID
+	call := func(args ...string) (string, error) {
+		t.Helper()
+		return commandLine(t, map[string]string{"GATEWAY_TOKEN": r.secret()}, append(args, "--url", "http://127.0.0.1:"+r.port+"/")...)
+	}
+	if out, err := call("attempts", "shop"); err != nil || !strings.Contains(out, id) || !strings.Contains(out, "given_up") || strings.Contains(out, "\x1b") {
+		t.Errorf("%v: %q", err, out)
+	}
+	if out, err := call("attempts", "show", "shop", id); err != nil || !strings.Contains(out, `"Webhook-Id"`) {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := call("attempts", "send-again", "shop", id); err == nil || !strings.Contains(out, "given_up") || !strings.Contains(err.Error(), "422") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if _, err := call("attempts", "show", "shop", "none"); err == nil || !strings.Contains(err.Error(), "no such attempt") {
+		t.Error(err)
+	}
+	c := r.dial()
+	testenv.Eventually(t, testenv.Wait, "a client", func() bool { return r.clients("browsers", "").Total == 1 })
+	client := r.clients("browsers", "").Clients[0]
+	if out, err := call("clients", "browsers", "--search", "127"); err != nil || !strings.Contains(out, client.ID+"   127.0.0.1") || !strings.Contains(out, "1 of 1 clients") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := call("clients", "disconnect", "browsers", client.ID, "--reconnect"); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	for err := error(nil); err == nil; {
+		if _, _, err = c.ReadMessage(); err != nil && !strings.Contains(err.Error(), "1012") {
+			t.Errorf("ended with %v", err)
+		}
+	}
+}

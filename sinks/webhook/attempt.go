@@ -62,7 +62,7 @@ func (x *exchange) size() int {
 }
 
 // maxShownBody bounds what is shown of the body of a request, in bytes.
-const maxShownBody = 64 << 10
+const maxShownBody = 16 << 10
 
 // Describe is part of [plugin.AttemptExchange]. The configured headers are secrets, and an answer may repeat them. So may it repeat
 // a signature.

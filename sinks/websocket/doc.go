@@ -69,6 +69,7 @@
 //     and a gap message gives the number of skipped messages (skip.go, conflation.go).
 //   - A topic ends, because the filter exceeds a bound (topicend.go): its readers end. A client whose subscription
 //     without an id has ended is closed.
+//   - Operators look at it and disconnect it: sink.Clients and sink.Disconnect (operator.go, clientlist.go).
 //   - The gateway stops: sink.Close drains the topics, and closes the clients one after the other, each
 //     behind its logs (close.go).
 //

@@ -45,7 +45,7 @@ func (s *Sink) SendAgain(ctx context.Context, id string, sent func(n int)) (v At
 	defer cancel()
 	select {
 	case a := <-next:
-		return s.viewAttempt(a), true, nil
+		return s.viewAttempt(a, true), true, nil
 	case <-ctx.Done():
 		return v, false, nil
 	}

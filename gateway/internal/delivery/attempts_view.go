@@ -72,10 +72,7 @@ func (s *Sink) Lists() (lists []string) {
 func (s *Sink) Attempts() AttemptList {
 	out := AttemptList{Sink: s.Name, Now: time.Now(), Attempts: []AttemptView{}}
 	for _, a := range s.attempts.latest() {
-		v := s.viewAttempt(a)
-		v.Request, v.Answer = nil, nil
-		v.Event.Payload, v.Event.Encoding, v.Event.Truncated, v.Event.Attrs = "", "", false, nil
-		out.Attempts = append(out.Attempts, v)
+		out.Attempts = append(out.Attempts, s.viewAttempt(a, false))
 	}
 	return out
 }
@@ -86,19 +83,28 @@ func (s *Sink) Attempt(id string) (v AttemptView, found bool) {
 	if a == nil {
 		return v, false
 	}
-	return s.viewAttempt(a), true
+	return s.viewAttempt(a, true), true
 }
 
 // viewAttempt returns an attempt as operators see it. What the routes hide of the events of a sink for dead letters is hidden: then
-// the request, the answer and errors may have it, and are not shown.
-func (s *Sink) viewAttempt(a *attempt) AttemptView {
+// the request, the answer and errors may have it, and are not shown. Without whole, the view is for a list: it has no payloads.
+func (s *Sink) viewAttempt(a *attempt, whole bool) AttemptView {
 	hide := s.Hide.Load()
 	v := AttemptView{
 		ID: a.ID, Time: a.Began, Millis: float64(a.Took.Microseconds()) / 1000, Status: a.Status, Number: a.number, Outcome: a.outcome,
-		Count: a.count, Event: hide.Show(a.first), Sendable: a.events != nil,
+		Count: a.count, Sendable: a.events != nil,
+	}
+	if whole {
+		v.Event = hide.Show(a.first)
+	} else {
+		v.Event = hide.Show(a.first.WithData(nil))
+		v.Event.Hidden, v.Event.Bytes, v.Event.Attrs = "", len(a.first.Data), nil
 	}
 	if a.err != nil {
 		v.Error = s.Redactor.Text(a.err.Error())
+		if hide != nil {
+			v.Error = tap.HiddenReason
+		}
 	}
 	if !a.next.IsZero() {
 		v.Next = &a.next
@@ -113,16 +119,15 @@ func (s *Sink) viewAttempt(a *attempt) AttemptView {
 	if s.Protect(func() error { d = a.Exchange.Describe(); return nil }) != nil {
 		return v
 	}
-	v.Target = s.Redactor.Text(d.Target)
-	v.Request, v.Answer = s.viewMessage(d.Request), s.viewMessage(d.Answer)
-	if hide != nil {
-		v.Target, v.Request.Hidden, v.Answer.Hidden = "", tap.HiddenReason, tap.HiddenReason
-		for _, m := range []*MessageView{v.Request, v.Answer} {
-			m.Header, m.Body, m.Encoding, m.Truncated = []HeaderView{}, "", "", false
+	switch {
+	case hide == nil:
+		v.Target = s.Redactor.Text(d.Target)
+		if whole {
+			v.Request, v.Answer = s.viewMessage(d.Request), s.viewMessage(d.Answer)
 		}
-		if v.Error != "" {
-			v.Error = tap.HiddenReason
-		}
+	case whole:
+		hidden := MessageView{Header: []HeaderView{}, Hidden: tap.HiddenReason}
+		v.Request, v.Answer = &hidden, &hidden
 	}
 	return v
 }
