@@ -14,6 +14,7 @@ import (
 	"eventgateway/gateway/internal/admin"
 	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/httpserver"
+	"eventgateway/gateway/internal/letters"
 	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/internal/state"
 	"eventgateway/gateway/internal/stats"
@@ -44,6 +45,9 @@ type gateway struct {
 	sockets   systemd.Sockets // listeners that were opened before the start
 	state     state.Store     // of components
 	systemd   *systemd.Notifier
+	letters   *letters.Store // nil: dead letters are kept in memory
+	replays   *letters.Replays
+	running   atomic.Pointer[config.Config] // what cfg is, for other goroutines
 }
 
 // built is a configuration whose components are built and mounted.
@@ -68,6 +72,13 @@ func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	g.reg.MustRegister(g.http, buildInfo())
 	g.traces = newTraces(g.router, log)
 	g.reg.MustRegister(g.traces.metrics)
+	if d := cfg.DeadLetters; d.Path != "" {
+		g.letters = letters.New(letters.Options{Path: d.Path, MaxBytes: int64(d.MaxBytes), MaxAge: d.MaxAge.D()}, log)
+		g.router.KeepDeadLetters(g.letters)
+	}
+	g.running.Store(cfg)
+	g.replays = letters.NewReplays(g.router.DeadLetters(), g.router.Replay)
+	g.admin.Replays, g.admin.DryRun = g.replays, g.dryRun
 	var err error
 	if g.state, err = state.New(cfg.State); err != nil {
 		return nil, err
@@ -97,10 +108,17 @@ func (g *gateway) build(cfg *config.Config) (*built, error) {
 }
 
 // run serves HTTP and runs the router until ctx has ended for shutdown_delay. HTTP stops last.
-func (g *gateway) run(ctx context.Context) error {
+func (g *gateway) run(ctx context.Context) (err error) {
 	defer g.state.Close()
+	if g.letters != nil {
+		if err := g.letters.Open(); err != nil {
+			g.initial.plan.Discard()
+			return err
+		}
+		defer func() { err = errors.Join(err, g.letters.Close()) }()
+	}
 	g.setHandlers(g.initial)
-	err := g.prepareState(ctx, g.cfg)
+	err = g.prepareState(ctx, g.cfg)
 	if err == nil {
 		err = g.listen()
 	}
@@ -138,8 +156,10 @@ func (g *gateway) run(ctx context.Context) error {
 		g.awaitBalancers()
 	})
 	background.Go(func() { g.admin.RecordHistory(running) })
+	background.Go(func() { g.replays.Run(running) })
 	err = g.router.Run(running, plan)
 	background.Wait()
+	g.replays.Close()
 	if violation := g.router.Status().ConservedAtRest(); violation != nil && err == nil {
 		g.log.Error("conservation law violated, this is a bug", "error", violation)
 	}

@@ -134,7 +134,9 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 	cfg.HTTP.SocketAccess, cfg.HTTP.ProxyProtocol, cfg.HTTP.BasePath = g.cfg.HTTP.SocketAccess, g.cfg.HTTP.ProxyProtocol, g.cfg.HTTP.BasePath
 	cfg.State = g.cfg.State
 	cfg.HTTP.Listen, cfg.HTTP.Admin.Listen, cfg.HTTP.Limits, cfg.Log.Format = g.cfg.HTTP.Listen, g.cfg.HTTP.Admin.Listen, g.cfg.HTTP.Limits, g.cfg.Log.Format
+	cfg.DeadLetters = g.cfg.DeadLetters
 	g.cfg = cfg
+	g.running.Store(cfg)
 	return restart, nil
 }
 
@@ -151,6 +153,7 @@ func needRestart(running, loaded *config.Config) (names []string) {
 		{"http.admin.tls", fmt.Sprint(running.HTTP.Admin.TLS.Enabled()), fmt.Sprint(loaded.HTTP.Admin.TLS.Enabled())},
 		{"http.limits", fmt.Sprint(running.HTTP.Limits), fmt.Sprint(loaded.HTTP.Limits)},
 		{"state", running.State.Text(), loaded.State.Text()},
+		{"dead_letters", fmt.Sprint(running.DeadLetters), fmt.Sprint(loaded.DeadLetters)},
 		{"log.format", running.Log.Format, loaded.Log.Format},
 	} {
 		if s.running != s.loaded {

@@ -55,7 +55,11 @@ routes: {all: {from: [made], to: [shop]}}
 			t.Errorf("%q does not have the ID %s", msg, id)
 		}
 	}
-	latest, _ := r.router.DeadLetters()
+	page, err := r.router.DeadLetters().Search(t.Context(), letters.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	latest := page.Letters
 	if body, _ := json.Marshal(latest); len(latest) != 1 || latest[0].AttemptID != ids[2] || !strings.Contains(string(body), `"attempt_id":"`+ids[2]) {
 		t.Errorf("%s, want the attempt %s", body, ids[2])
 	}

@@ -25,6 +25,8 @@ type Config struct {
 	State   state.Options // its path or its URL is set
 	Graph   router.Graph
 	Tests   []Test
+	// DeadLetters is the store of dead letters; without a path they are kept in memory.
+	DeadLetters DeadLetterStore
 	// ShutdownDelay is the time between a signal to stop and the stop.
 	ShutdownDelay time.Duration
 	// Warnings are about its environment. They do not prevent its use.

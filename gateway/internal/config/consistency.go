@@ -106,9 +106,9 @@ func (g *graph) checkTellsSenders(sinks map[string]router.SinkSpec, to, from str
 }
 
 // checkFailureHandling checks that an event on which a route fails does not block a source that
-// replays: without a dead_letter sink it is returned, and redelivered without end.
+// replays: without a dead_letter sink or store it is returned, and redelivered without end.
 func (g *graph) checkFailureHandling(r router.RouteSpec, from string) {
-	if r.DeadLetter != "" {
+	if r.DeadLetter != "" || g.storesLetters {
 		return
 	}
 	what := ""
@@ -122,7 +122,7 @@ func (g *graph) checkFailureHandling(r router.RouteSpec, from string) {
 	}
 	if what != "" {
 		g.dec.Report("routes."+r.Name, true, "an event on which %s fails is given back to the source %s, which sends it again, without end: "+
-			"name a dead_letter sink in this route, such as a file%s", what, from, map[bool]string{true: "", false: "; or write on_error: drop or pass in the transform"}[what == "when"])
+			"set dead_letters.path, or name a dead_letter sink in this route, such as a file%s", what, from, map[bool]string{true: "", false: "; or write on_error: drop or pass in the transform"}[what == "when"])
 	}
 }
 
@@ -138,13 +138,13 @@ func (g *graph) checkKeepsEvents(sinks map[string]router.SinkSpec, name, from st
 		g.dec.Report("sinks."+name+".queue.when_full", false, "%s loses events, and the source %s waits until this sink has them: "+
 			"write block, or best_effort: true in the sink if it may lose them", d.Queue.WhenFull, from)
 	}
-	if (d.Retry.Attempts > 0 || len(d.Retry.Schedule) > 0) && d.DeadLetter == "" {
+	if (d.Retry.Attempts > 0 || len(d.Retry.Schedule) > 0) && d.DeadLetter == "" && !g.storesLetters {
 		at := "attempts"
 		if d.Retry.Attempts == 0 {
 			at = "schedule"
 		}
 		g.dec.Report("sinks."+name+".retry."+at, false, "the source %s sends again what this sink gives up, without end: "+
-			"name a dead_letter sink, or leave "+at+" out, or write best_effort: true in the sink if it may lose events", from)
+			"set dead_letters.path, or name a dead_letter sink, or leave "+at+" out, or write best_effort: true in the sink if it may lose events", from)
 	}
 	if d.DeadLetter != "" {
 		g.checkStoresDeadLetters(sinks, d.DeadLetter, from, checked)

@@ -23,6 +23,8 @@ type graph struct {
 	secrets  []any // pointers to all options; the first ones are from outside of the file
 	outside  int   // number of these
 	names    map[string][]string
+	// storesLetters says that dead letters without a sink are stored on the disk.
+	storesLetters bool
 }
 
 // parts is the top level of a file without its settings.
@@ -47,7 +49,7 @@ type routeOptions struct {
 // Docs is part of [options.Documented].
 func (routeOptions) Docs() map[string]string {
 	return map[string]string{
-		"dead_letter": "Without it they go back to a source that can replay, or the latest stay in memory",
+		"dead_letter": "Without it they go to the store that dead_letters configures, or back to a source that can replay; the latest others stay in memory",
 		"when":        "Where it cannot be evaluated, the event is a dead letter of the route",
 	}
 }
@@ -73,7 +75,7 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 	g.dec.Decode("", raw, &s, &top)
 	g.secrets = append(g.secrets, &s)
 	routes := g.routes(top.Routes, top.Sinks, selected)
-	cfg := &Config{HTTP: s.HTTP, Log: s.Log, Tracing: s.Tracing, State: s.State, ShutdownDelay: s.ShutdownDelay.D()}
+	cfg := &Config{HTTP: s.HTTP, Log: s.Log, Tracing: s.Tracing, State: s.State, DeadLetters: s.DeadLetters, ShutdownDelay: s.ShutdownDelay.D()}
 	cfg.Graph.Sources = components(g, "sources", top.Sources, g.plugins.Sources, func(name string, t plugin.SourceType) ([]any, func() router.SourceSpec) {
 		opts, capture := t.Defaults(), &router.Capture{}
 		return []any{capture, opts}, func() router.SourceSpec {
@@ -119,6 +121,7 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 	}
 	cfg.Graph.DrainTimeout = s.ShutdownTimeout.D()
 	g.checkLogComponents(s.Log, top)
+	g.storesLetters = s.DeadLetters.Path != ""
 	g.checkConsistency(cfg.Graph, top)
 	cfg.Tests = g.tests(top, cfg.Graph.Routes, cfg.Graph.Sinks)
 	return cfg

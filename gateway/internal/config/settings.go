@@ -83,12 +83,28 @@ func (l *LogLevel) UnmarshalText(b []byte) error {
 // Values is part of [options.Enumerated].
 func (LogLevel) Values() []string { return []string{"debug", "info", "warn", "error"} }
 
+// DeadLetterStore is where dead letters are kept that go to no dead_letter sink.
+type DeadLetterStore struct {
+	Path     string           `koanf:"path" doc:"folder in which dead letters are stored that go to no dead_letter sink, of this gateway only"`
+	MaxBytes options.Size     `koanf:"max_bytes" rule:"min=1048576" doc:"size of the folder beyond which the oldest dead letters are evicted"`
+	MaxAge   options.Duration `koanf:"max_age" rule:"min=0" doc:"age at which dead letters are deleted; 0 is never"`
+}
+
+// Docs is part of [options.Documented].
+func (DeadLetterStore) Docs() map[string]string {
+	return map[string]string{
+		"path":      "Without it the latest stay in memory, and a source that can replay gets its events back",
+		"max_bytes": "Evicted ones are lost, and counted by gateway_dead_letter_store_evicted_total",
+	}
+}
+
 // settings is the file without the graph.
 type settings struct {
 	HTTP            HTTP             `koanf:"http"`
 	Log             Log              `koanf:"log"`
 	Tracing         tracing.Options  `koanf:"tracing"`
 	State           state.Options    `koanf:"state"`
+	DeadLetters     DeadLetterStore  `koanf:"dead_letters"`
 	ShutdownDelay   options.Duration `koanf:"shutdown_delay" rule:"max=10m" doc:"time between SIGTERM and the stop, in which the gateway works and /readyz answers 503"`
 	ShutdownTimeout options.Duration `koanf:"shutdown_timeout" rule:"min=100ms" doc:"longest time of a stop; 3/4 of it is for delivering queued events"`
 }
@@ -106,6 +122,7 @@ func defaultSettings() settings {
 		Log:             Log{Level: "info", Format: "auto"},
 		Tracing:         tracing.DefaultOptions(),
 		State:           state.DefaultOptions(),
+		DeadLetters:     DeadLetterStore{MaxBytes: 256 << 20},
 		ShutdownTimeout: options.Duration(10e9),
 	}
 }

@@ -21,7 +21,7 @@ type Options struct {
 // Docs is part of [options.Documented].
 func (Options) Docs() map[string]string {
 	return map[string]string{
-		"dead_letter": "Without it they go back to a source that can replay, or the latest stay in memory",
+		"dead_letter": "Without it they go to the store that dead_letters configures, or back to a source that can replay; the latest others stay in memory",
 		"ordering":    "With key, the later ones of its key (events without a key share one); with none, no event does",
 	}
 }

@@ -69,6 +69,7 @@ func (r *Router) Plan(g Graph, to plugin.Mounter) (*Plan, error) {
 		b.wire(g)
 		b.histories(g)
 		b.hide(g)
+		b.p.replays = b.targets(g)
 	}
 	if err := errors.Join(b.problems...); err != nil {
 		b.p.Discard()
@@ -175,7 +176,7 @@ func (b *builder) route(spec RouteSpec, same *route) *route {
 }
 
 func (b *builder) deadLetterBox(name string, kind plugin.Kind) *deadletter.Box {
-	box := deadletter.NewBox(b.r.log.With(string(kind), name), b.r.deadLetters, b.r.edges.Counter(stats.DeadLettersOf(kind, name), stats.InMemory))
+	box := deadletter.NewBox(b.r.log.With(string(kind), name), string(kind)+" "+name, b.r.deadLetters, b.r.edges.Counter(stats.DeadLettersOf(kind, name), b.r.deadLetters.Name()))
 	box.Tap = b.r.taps.Point(tap.DeadLetters)
 	return box
 }

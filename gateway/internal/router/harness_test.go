@@ -9,6 +9,7 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/letters"
 	"eventgateway/gateway/internal/settle"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/testenv"
@@ -140,4 +141,13 @@ func texts(events []*event.Event) (out []string) {
 		out = append(out, string(e.Data))
 	}
 	return out
+}
+
+// latestLetters returns the dead letters of a router, the oldest first, and how many there were in all.
+func latestLetters(r *Router) (list []letters.Letter, total uint64) {
+	page, err := r.DeadLetters().Search(context.Background(), letters.Query{Limit: letters.MaxLimit})
+	if err != nil {
+		panic(err)
+	}
+	return page.Letters, r.DeadLetters().Status().Total
 }

@@ -53,7 +53,7 @@ func TestRoutesChoose(t *testing.T) {
 		if st := r.Status(); st.Routes[3].RouteCounts != want {
 			t.Errorf("%+v", st.Routes[3].RouteCounts)
 		}
-		if letters, _ := r.DeadLetters(); len(letters) != 1 || letters[0].Component != "route high, when" || string(letters[0].Data) != "3" {
+		if letters, _ := latestLetters(r.Router); len(letters) != 1 || letters[0].Component != "route high, when" || string(letters[0].Data) != "3" {
 			t.Errorf("%+v", letters)
 		}
 	})

@@ -31,6 +31,7 @@ type installation struct {
 	wiring      map[*source][]wired
 	deadLetters map[*deadletter.Box]*edge
 	outputs     map[*route][]*edge // of routes with windows
+	replays     *replayTargets
 
 	// The components that were built for this plan, each with its predecessor, or nil.
 	newSources map[*source]*source

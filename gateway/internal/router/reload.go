@@ -136,6 +136,7 @@ func (r *Router) install(p *Plan, swap func()) bool {
 	for _, s := range p.sources {
 		unused = append(unused, s.wiring.Replace(in.wiring[s]))
 	}
+	unused = append(unused, r.replays.Replace(in.replays))
 	swap()
 	known := p.names()
 	r.taps.Keep(known)

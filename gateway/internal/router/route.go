@@ -53,6 +53,11 @@ type route struct {
 // carry takes a batch through the route to sinks. It blocks for backpressure only.
 // taken, which may be nil, is set for the events that the route takes.
 func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, rec *ack.Receipt, to []*edge) error {
+	return r.carryFrom(ctx, wholeRoute, events, taken, rec, to)
+}
+
+// carryFrom carries a batch from a stage on, or through the whole route.
+func (r *route) carryFrom(ctx context.Context, from int, events []*event.Event, taken []bool, rec *ack.Receipt, to []*edge) error {
 	if old := r.predecessor.Load(); old != nil { // its events come first
 		old.flush(ctx, nil)
 	}
@@ -64,12 +69,14 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 	failures := r.failures.Load()
 	c := stats.RouteCounts{In: uint64(len(events))}
 	var look *look
-	if r.tap.Watched() {
+	if r.tap.Watched() && from == wholeRoute {
 		look = r.look(events)
 	}
-	events = r.match(ctx, events, taken, rec, &c, look)
+	if from == wholeRoute {
+		events, from = r.match(ctx, events, taken, rec, &c, look), 0
+	}
 	before := r.beginSpan(events, failures)
-	err := r.run(ctx, 0, events, rec, to, &c, failures, look)
+	err := r.run(ctx, from, events, rec, to, &c, failures, look)
 	r.endSpan(before, &c, err)
 	look.end(to)
 	r.clearScratch()

@@ -14,6 +14,8 @@ import (
 	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/leader"
+	"eventgateway/gateway/internal/letters"
+	"eventgateway/gateway/internal/rcu"
 	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/internal/tap"
 	"eventgateway/gateway/internal/tracing"
@@ -25,8 +27,9 @@ import (
 // Router runs a graph, and replaces it by another while it runs.
 type Router struct {
 	log         *slog.Logger
-	deadLetters *deadletter.List
+	deadLetters *deadletter.Letters
 	terms       *leader.Terms
+	replays     rcu.Value[*replayTargets]
 	edges       stats.Edges
 	taps        *tap.Hub
 	timeline    *stats.Timeline
@@ -46,12 +49,17 @@ type Router struct {
 
 // New returns a router that runs nothing yet.
 func New(log *slog.Logger) *Router {
-	r := &Router{log: log, terms: leader.NewTerms(), deadLetters: &deadletter.List{}, core: prometheus.NewRegistry(), taps: tap.NewHub(), timeline: stats.NewTimeline(), now: &Plan{}, takeovers: &sync.WaitGroup{}, leaving: map[string]<-chan struct{}{}}
+	r := &Router{log: log, terms: leader.NewTerms(), deadLetters: deadletter.NewLetters(nil), core: prometheus.NewRegistry(), taps: tap.NewHub(), timeline: stats.NewTimeline(), now: &Plan{}, takeovers: &sync.WaitGroup{}, leaving: map[string]<-chan struct{}{}}
+	r.replays.Replace(&replayTargets{})
 	r.quiet = make(chan struct{})
 	close(r.quiet)
 	r.core.MustRegister(stats.Collector{Status: r.Status})
 	return r
 }
+
+// KeepDeadLetters keeps dead letters in a store, and not in memory. It must be called before Plan; the caller opens the store before Run,
+// and closes it after Run.
+func (r *Router) KeepDeadLetters(s *letters.Store) { r.deadLetters = deadletter.NewLetters(s) }
 
 // Run runs a plan, and those by which Reload replaces it, until ctx ends. Then it drains:
 // sources stop first; then sinks deliver the events that wait; after 3/4 of the graph's
@@ -103,6 +111,7 @@ func (r *Router) shutdown() error {
 			late = append(late, fmt.Errorf("sink %s did not stop in time", s.Name))
 		}
 	}
+	r.deadLetters.Flush(part(15)) // before the sources are closed, which wait for acks no longer
 	late = append(late, p.close(part(16)))
 	return errors.Join(late...)
 }
@@ -165,6 +174,9 @@ func (r *Router) Status() stats.Status {
 	p := r.now
 	r.mu.Unlock()
 	st := stats.Status{Sources: []stats.SourceStatus{}, Routes: []stats.RouteStatus{}, Sinks: []stats.SinkStatus{}, Edges: r.edges.Status()}
+	if kept := r.deadLetters.Kept().Status(); kept.Path != "" {
+		st.DeadLetterStore = &kept
+	}
 	for _, s := range p.sources {
 		st.Sources = append(st.Sources, s.status())
 	}
@@ -204,11 +216,8 @@ func (r *Router) FullStatus() stats.Status {
 	return st
 }
 
-// DeadLetters returns the latest events that could not be delivered and went to no
-// dead-letter sink, the oldest first, and how many there were in all.
-func (r *Router) DeadLetters() (latest []deadletter.Letter, total uint64) {
-	return r.deadLetters.Latest()
-}
+// DeadLetters returns where the events are that could not be delivered and went to no dead-letter sink.
+func (r *Router) DeadLetters() letters.Kept { return r.deadLetters.Kept() }
 
 // ProbeSources asks the running sources how things are at their servers, each for timeout at most.
 func (r *Router) ProbeSources(ctx context.Context, timeout time.Duration) []Probe {

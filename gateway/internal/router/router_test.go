@@ -131,7 +131,7 @@ func TestTransformsAreCounted(t *testing.T) {
 		if st := r.Status(); st.Routes[0].RouteCounts != want || st.Sinks[1].In != 4 {
 			t.Errorf("%+v, sink %+v", st.Routes[0].RouteCounts, st.Sinks[1])
 		}
-		if letters, _ := r.DeadLetters(); len(letters) != 2 || letters[1].Reason != "panic: three" {
+		if letters, _ := latestLetters(r.Router); len(letters) != 2 || letters[1].Reason != "panic: three" {
 			t.Errorf("%+v", letters)
 		}
 	})

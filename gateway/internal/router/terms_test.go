@@ -47,7 +47,7 @@ func TestTermsThatGoBack(t *testing.T) {
 		if st.Leader.Term != 101 || st.Gaps == 0 || !strings.Contains(st.LastError, "a sink has refused term 1, because a leader of term 100 has written") {
 			t.Errorf("%+v, %+v", st, st.Leader)
 		}
-		if _, n := r.DeadLetters(); n == 0 || n > 2 {
+		if _, n := latestLetters(r.Router); n == 0 || n > 2 {
 			t.Errorf("%d dead letters", n)
 		}
 		if err := r.stop(); err != nil {

@@ -13,12 +13,11 @@ import (
 // wire resolves the names in routes and dead_letter.
 func (b *builder) wire(g Graph) {
 	to := func(from, name, path string) *edge {
-		s := find(b.p.sinks, func(s *delivery.Sink) bool { return s.Name == name })
-		if s == nil {
+		e := b.edgeTo(from, name)
+		if e == nil {
 			b.problems = append(b.problems, fmt.Errorf("%s: there is no sink %s", path, name))
-			return nil
 		}
-		return &edge{s, b.r.edges.Counter(from, "sink "+name)}
+		return e
 	}
 	deadLetters := func(box *deadletter.Box, kind plugin.Kind, name, target string) {
 		b.p.deadLetters[box] = nil
@@ -53,6 +52,15 @@ func (b *builder) wire(g Graph) {
 		slices.SortStableFunc(routes, func(a, b wired) int { return elseLast(a.route) - elseLast(b.route) })
 		noteShared(routes)
 	}
+}
+
+// edgeTo returns an edge to a sink; nil if there is none of that name.
+func (b *builder) edgeTo(from, name string) *edge {
+	s := find(b.p.sinks, func(s *delivery.Sink) bool { return s.Name == name })
+	if s == nil {
+		return nil
+	}
+	return &edge{s, b.r.edges.Counter(from, "sink "+name)}
 }
 
 // noteShared finds the routes of a source that lead to the same sink.

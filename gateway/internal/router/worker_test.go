@@ -93,7 +93,7 @@ func TestVerdictsOfASink(t *testing.T) {
 			t.Errorf("delivered %v", got)
 		}
 		var parked []string
-		letters, _ := r.DeadLetters()
+		letters, _ := latestLetters(r.Router)
 		for _, d := range letters {
 			parked = append(parked, string(d.Data)+" "+d.Reason)
 		}
@@ -118,7 +118,7 @@ func TestAttemptsEndInADeadLetter(t *testing.T) {
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
-		if letters, _ := r.DeadLetters(); writes != 3 || len(letters) != 1 || letters[0].Attempts != 3 || letters[0].Component != "sink out" {
+		if letters, _ := latestLetters(r.Router); writes != 3 || len(letters) != 1 || letters[0].Attempts != 3 || letters[0].Component != "sink out" {
 			t.Errorf("%d writes, %+v", writes, letters)
 		}
 	})

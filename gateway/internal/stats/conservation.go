@@ -30,6 +30,9 @@ func (s Status) Conserved() error {
 				c.Name, c.In, sum, c.Delivered, c.Dropped, c.DeadLettered, c.Returned, c.Queued, c.Writing)
 		}
 	}
+	if s.DeadLetterStore != nil {
+		return s.DeadLetterStore.conserved()
+	}
 	return nil
 }
 
@@ -66,6 +69,14 @@ func (s Status) ConservedAtRest() error {
 		}
 		if c.Waiting() != 0 {
 			return fmt.Errorf("sink %s: %d queued and %d being written at rest", c.Name, c.Queued, c.Writing)
+		}
+	}
+	if c := s.DeadLetterStore; c != nil {
+		if n := into[InStore]; c.In != n {
+			return fmt.Errorf("dead-letter store: in %d, but routes and sinks gave %d", c.In, n)
+		}
+		if c.Pending != 0 {
+			return fmt.Errorf("dead-letter store: %d pending at rest", c.Pending)
 		}
 	}
 	for _, c := range s.Sources {

@@ -24,7 +24,8 @@ type counted struct {
 }
 
 const (
-	InMemory    = "memory"           // the end of edges to the list of dead letters
+	InMemory    = "memory" // the end of edges to the list of dead letters
+	InStore     = "dead-letter store"
 	Operator    = "operator"         // the beginning of edges with events that an operator sends again
 	removed     = "removed"          // an end of edges whose component is gone
 	deadLetters = "dead letters of " // begins the beginning of edges to dead letters
@@ -65,7 +66,7 @@ func (e *Edges) Keep(known map[string]bool) (reload int) {
 	e.reloads++
 	kept := e.list[:0]
 	for _, t := range e.list {
-		toKnown := known[t.to] || t.to == InMemory
+		toKnown := known[t.to] || t.to == InMemory || t.to == InStore
 		switch {
 		case !toKnown && !(known[t.from] && strings.HasPrefix(t.from, deadLetters)):
 			continue

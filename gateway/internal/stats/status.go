@@ -8,6 +8,8 @@ type Status struct {
 	Routes  []RouteStatus  `json:"routes"`
 	Sinks   []SinkStatus   `json:"sinks"`
 	Edges   []EdgeStatus   `json:"edges"`
+	// DeadLetterStore is the store on the disk; nil if dead letters are kept in memory.
+	DeadLetterStore *LettersStatus `json:"dead_letter_store,omitempty"`
 }
 
 // SourceStatus shows one source.
@@ -91,7 +93,7 @@ const (
 // EdgeStatus counts what one component has sent to another: each is one in there.
 type EdgeStatus struct {
 	From   string `json:"from"` // "source orders_db", "route publish", "dead letters of sink bus", "operator", or "removed"
-	To     string `json:"to"`   // "route publish", "sink bus", "memory", or "removed"
+	To     string `json:"to"`   // "route publish", "sink bus", "memory", "dead-letter store", or "removed"
 	Events uint64 `json:"events"`
 }
 

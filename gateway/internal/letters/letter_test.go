@@ -1,15 +1,13 @@
-package deadletter
+package letters
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"testing"
 	"time"
 
 	"eventgateway/gateway/event"
-	"eventgateway/gateway/plugin"
 )
 
 // TestLetterReturnsItsEvent proves that an event which was parked comes back unchanged from the JSON of its letter, whatever its payload
@@ -23,12 +21,15 @@ func TestLetterReturnsItsEvent(t *testing.T) {
 			Attrs: []event.Attr{{Name: "a", Value: "1"}, {Name: "b", Value: "2"}},
 		}
 		events = append(events, e)
-		l.add(e, Failure{Component: "sink shop", Err: plugin.Attempt("a1", errors.New("refused")), Attempts: 1})
+		l.Add(letterOf(e))
 	}
-	latest, total := l.Latest()
-	text, err := json.Marshal(latest)
-	if err != nil || total != uint64(len(events)) {
-		t.Fatalf("%d letters, %v", total, err)
+	latest, err := l.Search(t.Context(), Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(latest.Letters)
+	if err != nil || len(latest.Letters) != len(events) {
+		t.Fatalf("%d letters, %v", len(latest.Letters), err)
 	}
 	var letters []Letter
 	if err := json.Unmarshal(text, &letters); err != nil {
@@ -41,14 +42,12 @@ func TestLetterReturnsItsEvent(t *testing.T) {
 	}
 }
 
-// TestSealedEventHasTheLastAttempt proves that a dead letter has the ID of the attempt that failed last, and none of an earlier sink.
-func TestSealedEventHasTheLastAttempt(t *testing.T) {
-	first := Failure{Component: "sink shop", Err: plugin.Attempt("a1", errors.New("refused")), Attempts: 1}.seal(&event.Event{})
-	if id, _ := first.Attr(plugin.DeadLetterAttemptID); id != "a1" {
-		t.Errorf("attributes %v", first.Attrs)
+// letterOf returns a letter of an event.
+func letterOf(e *event.Event) Letter {
+	l := Letter{
+		Time: time.Now(), Component: "sink shop", Place: "sink shop", Reason: "refused", Attempts: 1, AttemptID: "a1",
+		Source: e.Source, Channel: e.Channel, Key: e.Key, ID: e.ID, EventTime: e.Time, Data: e.Data,
 	}
-	second := Failure{Component: "sink box", Err: errors.New("full"), Attempts: 1}.seal(first)
-	if id, ok := second.Attr(plugin.DeadLetterAttemptID); ok {
-		t.Errorf("the attempt ID %s is that of another sink: %v", id, second.Attrs)
-	}
+	l.SetAttrs(e.Attrs)
+	return l
 }

@@ -1,0 +1,246 @@
+package letters
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// entry is what memory has of one letter in a segment: 32 bytes.
+type entry struct {
+	off, size uint32
+	delta     uint32 // its number, less the first of the segment
+	id, key   uint32 // hashes
+	component uint16 // index in Store.components
+	gone      bool   // removed or expired
+	at        int64  // Unix time in milliseconds
+}
+
+// segment is one file of letters. Its fields, apart from file, belong to the lock of the store.
+type segment struct {
+	path    string
+	first   uint64 // number of its first letter
+	file    *os.File
+	size    int64
+	dead    int64 // bytes of letters that are gone
+	live    int   // letters that are not gone
+	entries []entry
+	broken  bool // nothing may be appended any more
+	aged    int  // entries before were compared with max_age
+}
+
+const (
+	segmentPrefix, segmentSuffix = "letters-", ".jsonl"
+	removedSuffix                = ".removed"
+	maxLine                      = 1 << 30
+)
+
+func segmentPath(folder string, first uint64) string {
+	return filepath.Join(folder, fmt.Sprintf("%s%020d%s", segmentPrefix, first, segmentSuffix))
+}
+
+// createSegment creates the file of a segment, whose first letter will have the number first.
+func createSegment(folder string, first uint64) (*segment, error) {
+	path := segmentPath(folder, first)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syncFolder(folder); err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(path))
+	}
+	return &segment{path: path, first: first, file: f}, nil
+}
+
+// openSegments opens all segments of a folder, the oldest first.
+func (s *Store) openSegments() error {
+	paths, err := filepath.Glob(filepath.Join(s.folder, segmentPrefix+"*"+segmentSuffix))
+	if err != nil {
+		return err
+	}
+	slices.Sort(paths)
+	for _, path := range paths {
+		digits := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), segmentPrefix), segmentSuffix)
+		first, err := strconv.ParseUint(digits, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%s is no file of this store: move it elsewhere", path)
+		}
+		if n := len(s.segments); n > 0 {
+			s.segments[n-1].endAt(first)
+		}
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+		if err != nil {
+			return err
+		}
+		seg := &segment{path: path, first: first, file: f}
+		s.segments = append(s.segments, seg)
+		s.next = max(s.next, first)
+		if err := s.load(seg); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// endAt leaves out lines from the number next on, which a failed write has left behind: the next segment begins there.
+func (seg *segment) endAt(next uint64) {
+	for n := len(seg.entries); n > 0 && seg.first+uint64(seg.entries[n-1].delta) >= next; n-- {
+		if !seg.entries[n-1].gone {
+			seg.forget(n - 1)
+		}
+		seg.entries = seg.entries[:n-1]
+	}
+}
+
+// load reads the index of a segment. It cuts off an incomplete last line, which was never acked.
+func (s *Store) load(seg *segment) error {
+	removed, err := readRemoved(seg.path)
+	if err != nil {
+		return err
+	}
+	r := bufio.NewReaderSize(seg.file, 1<<20)
+	for {
+		line, err := readLine(r)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		l, err := parseLine(line)
+		if err != nil || l.Number < seg.first {
+			s.log.Error("line in the dead-letter store is not readable, it is skipped", "file", seg.path, "offset", seg.size, "error", err)
+			seg.size += int64(len(line))
+			seg.dead += int64(len(line))
+			continue
+		}
+		s.next = max(s.next, l.Number+1)
+		s.index(seg, &l, len(line))
+		if removed[l.Number] {
+			seg.forget(len(seg.entries) - 1)
+		}
+	}
+	return seg.file.Truncate(seg.size)
+}
+
+// readLine returns the next whole line, with its line break. An incomplete one counts as the end.
+func readLine(r *bufio.Reader) (line []byte, err error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		if err == nil && line == nil {
+			return part, nil
+		}
+		line = append(line, part...)
+		if err == nil || !errors.Is(err, bufio.ErrBufferFull) || len(line) > maxLine {
+			return line, err
+		}
+	}
+}
+
+// index enters a letter whose line was appended to a segment. It needs the lock.
+func (s *Store) index(seg *segment, l *Letter, size int) {
+	seg.entries = append(seg.entries, entry{
+		off: uint32(seg.size), size: uint32(size), delta: uint32(l.Number - seg.first),
+		id: hashOf(l.ID), key: hashOf(l.Key), component: s.componentOf(l.Component), at: l.Time.UnixMilli(),
+	})
+	seg.size += int64(size)
+	seg.live++
+}
+
+var seed = maphash.MakeSeed()
+
+func hashOf(text string) uint32 { return uint32(maphash.String(seed, text)) }
+
+// forget records that a letter is gone. It needs the lock.
+func (seg *segment) forget(i int) {
+	e := &seg.entries[i]
+	e.gone = true
+	seg.dead += int64(e.size)
+	seg.live--
+}
+
+// find returns the index of a letter that is not gone, or -1. It needs the lock.
+func (seg *segment) find(number uint64) int {
+	i, ok := slices.BinarySearchFunc(seg.entries, number, func(e entry, n uint64) int {
+		switch at := seg.first + uint64(e.delta); {
+		case at < n:
+			return -1
+		case at > n:
+			return 1
+		}
+		return 0
+	})
+	if !ok || seg.entries[i].gone {
+		return -1
+	}
+	return i
+}
+
+// newest returns the time of the last letter. It needs the lock.
+func (seg *segment) newest() time.Time {
+	return time.UnixMilli(seg.entries[len(seg.entries)-1].at)
+}
+
+// readRemoved returns the numbers in the file beside a segment.
+func readRemoved(path string) (map[uint64]bool, error) {
+	data, err := os.ReadFile(path + removedSuffix)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	removed := map[uint64]bool{}
+	for ; len(data) >= 8; data = data[8:] { // a kill -9 can leave a part of a number at the end
+		removed[binary.BigEndian.Uint64(data)] = true
+	}
+	return removed, nil
+}
+
+// appendRemoved adds numbers to the file beside a segment, and syncs it. A file whose end is incomplete is repaired.
+func appendRemoved(path string, numbers []uint64) error {
+	f, err := os.OpenFile(path+removedSuffix, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size()%8 != 0 {
+		err = f.Truncate(info.Size() - info.Size()%8)
+	}
+	var b bytes.Buffer
+	for _, n := range numbers {
+		_ = binary.Write(&b, binary.BigEndian, n) // a Buffer has no errors
+	}
+	if err == nil {
+		_, err = f.Write(b.Bytes())
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// delete deletes the files of a segment.
+func (seg *segment) delete() error {
+	_ = seg.file.Close() // nothing is appended any more
+	err := os.Remove(seg.path)
+	if e := os.Remove(seg.path + removedSuffix); e != nil && !errors.Is(e, os.ErrNotExist) {
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+func syncFolder(folder string) error {
+	dir, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

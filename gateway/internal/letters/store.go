@@ -1,0 +1,286 @@
+package letters
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/logsample"
+)
+
+// Options of a [Store].
+type Options struct {
+	Path     string        // a folder, which is created
+	MaxBytes int64         // of its segments in all
+	MaxAge   time.Duration // 0: no bound
+}
+
+// Store keeps dead letters in a folder on the disk.
+type Store struct {
+	folder string
+	opts   Options
+	log    *slog.Logger
+	lines  logsample.Sampler
+	lock   *os.File
+	wake   chan struct{} // a letter is pending, or the store is closing
+	ended  chan struct{} // closed when the writer has ended
+	files  sync.Mutex    // orders changes of the files that the writer and Remove make; taken before mu
+
+	mu           sync.Mutex
+	segments     []*segment // the oldest first; the last one is appended to
+	components   []string
+	component    map[string]uint16
+	next         uint64 // number of the next letter
+	pending      []*pending
+	pendingBytes int
+	writing      int           // letters that the writer writes now
+	busy         bool          // they are not settled yet
+	written      chan struct{} // closed when the writer has written; nil: nothing waits
+	space        chan struct{} // closed when there is space in pending; nil: nothing waits
+	closing      bool
+	counts       stats.LettersStatus
+	failed       error // the last write; nil: it has worked
+}
+
+// pending is a letter that is not written yet.
+type pending struct {
+	Letter
+	settle func(error) // nil: no source can replay it
+}
+
+// Bounds of letters that are not written yet.
+const maxPending = 4 << 20
+
+// ErrClosed is the error for a letter that was not stored, because the gateway stops.
+var ErrClosed = errors.New("the dead-letter store is closed: the gateway is stopping")
+
+// New returns the store of a folder, which is not open yet.
+func New(o Options, log *slog.Logger) *Store {
+	return &Store{
+		folder: o.Path, opts: o, log: log, next: 1, component: map[string]uint16{}, lines: logsample.Sampler{Interval: time.Minute},
+		wake: make(chan struct{}, 1), ended: make(chan struct{}),
+	}
+}
+
+// Open opens the store. No other process may have its folder open. Without an error, the store must be closed.
+func (s *Store) Open() error {
+	if err := s.lockFolder(); err != nil {
+		return fmt.Errorf("dead_letters.path: %w", err)
+	}
+	if err := s.openSegments(); err != nil {
+		_ = s.closeFiles() // nothing was written
+		return fmt.Errorf("dead_letters.path: %w", err)
+	}
+	for _, seg := range s.segments {
+		s.counts.Found += uint64(seg.live)
+	}
+	go s.write()
+	return nil
+}
+
+// lockFolder creates the folder, and keeps other processes out of it.
+func (s *Store) lockFolder() error {
+	if err := os.MkdirAll(s.folder, 0o700); err != nil {
+		return fmt.Errorf("%w: let the user of the gateway write there, or name another folder", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(s.folder, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("%w: let the user of the gateway write there, or name another folder", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = lock.Close() // nothing was written
+		return fmt.Errorf("another process has the folder %s (%w): give each gateway a folder of its own", s.folder, err)
+	}
+	s.lock = lock
+	return nil
+}
+
+// Add adds a letter. settle, which may be nil if no source can replay the letter, is called once: with nil when it is on the disk, or with the
+// reason why it is not. Add blocks while many letters are pending. Its error is ctx's, or [ErrClosed]; then settle is not called.
+func (s *Store) Add(ctx context.Context, l Letter, settle func(error)) error {
+	size := len(l.Data) + overhead
+	if int64(size) > s.opts.MaxBytes/2 {
+		s.refuse(size, settle)
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.pendingBytes > 0 && s.pendingBytes+size > maxPending && !s.closing {
+		if s.failed != nil && s.dropPending() {
+			continue
+		}
+		if s.space == nil {
+			s.space = make(chan struct{})
+		}
+		space := s.space
+		s.mu.Unlock()
+		var err error
+		select {
+		case <-space:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		s.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+	if s.closing {
+		return ErrClosed
+	}
+	s.counts.In++
+	s.pending = append(s.pending, &pending{l, settle})
+	s.pendingBytes += size
+	s.wakeWriter()
+	return nil
+}
+
+// refuse settles a letter that is too large.
+func (s *Store) refuse(size int, settle func(error)) {
+	err := fmt.Errorf("the letter has %d bytes, more than half of dead_letters.max_bytes: raise that", size)
+	s.lines.Log(s.log, slog.LevelError, "dead letter not stored", "error", err)
+	s.mu.Lock()
+	s.counts.In++
+	if settle == nil {
+		s.counts.Lost++
+	} else {
+		s.counts.Returned++
+	}
+	s.mu.Unlock()
+	if settle != nil {
+		settle(err)
+	}
+}
+
+// overhead is what a letter takes beside its payload, in bytes.
+const overhead = 512
+
+func (s *Store) wakeWriter() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// dropPending drops the oldest pending letter that no source can replay, because the disk does not work. It needs the lock.
+func (s *Store) dropPending() bool {
+	for i, p := range s.pending {
+		if p.settle == nil {
+			s.pending = append(s.pending[:i:i], s.pending[i+1:]...)
+			s.pendingBytes -= len(p.Data) + overhead
+			s.counts.Lost++
+			return true
+		}
+	}
+	return false
+}
+
+// Flush waits until all letters that were added are settled, or the deadline. While the disk does not work, those that no source can
+// replay stay pending.
+func (s *Store) Flush(deadline time.Time) {
+	expired := time.NewTimer(time.Until(deadline))
+	defer expired.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.busy || len(s.pending) > 0 && s.failed == nil {
+		if s.written == nil {
+			s.written = make(chan struct{})
+		}
+		written := s.written
+		s.mu.Unlock()
+		select {
+		case <-written:
+		case <-expired.C:
+			s.mu.Lock()
+			return
+		}
+		s.mu.Lock()
+	}
+}
+
+// Close writes the pending letters, and closes the store.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	again := s.closing
+	s.closing = true
+	s.freeSpace()
+	s.mu.Unlock()
+	if s.lock == nil { // it was not opened
+		return nil
+	}
+	if again {
+		<-s.ended
+		return nil
+	}
+	s.wakeWriter()
+	<-s.ended
+	return s.closeFiles()
+}
+
+func (s *Store) closeFiles() error {
+	var err error
+	for _, seg := range s.segments {
+		err = errors.Join(err, seg.file.Close())
+	}
+	return errors.Join(err, s.lock.Close())
+}
+
+// freeSpace wakes all that wait for space. It needs the lock.
+func (s *Store) freeSpace() {
+	if s.space != nil {
+		close(s.space)
+		s.space = nil
+	}
+}
+
+// componentOf returns the index of a component. It needs the lock.
+func (s *Store) componentOf(name string) uint16 {
+	i, ok := s.component[name]
+	if !ok && len(s.components) < 1<<16-1 {
+		i = uint16(len(s.components))
+		s.components = append(s.components, name)
+		s.component[name] = i
+	}
+	return i
+}
+
+// Status is part of [Kept].
+func (s *Store) Status() stats.LettersStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.counts
+	st.Path, st.MaxBytes, st.Total, st.Pending = s.folder, uint64(s.opts.MaxBytes), s.next-1, uint64(len(s.pending)+s.writing)
+	for _, seg := range s.segments {
+		st.Held += uint64(seg.live)
+		st.Bytes += uint64(seg.size)
+	}
+	if t, ok := s.oldest(); ok {
+		st.Oldest = &t
+	}
+	if s.failed != nil {
+		st.Error = s.failed.Error()
+	}
+	return st
+}
+
+// oldest returns the time of the oldest letter. It needs the lock.
+func (s *Store) oldest() (time.Time, bool) {
+	for _, seg := range s.segments {
+		if seg.live == 0 {
+			continue
+		}
+		for i := range seg.entries {
+			if e := &seg.entries[i]; !e.gone {
+				return time.UnixMilli(e.at), true
+			}
+		}
+	}
+	return time.Time{}, false
+}
