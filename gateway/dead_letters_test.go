@@ -12,8 +12,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestDeadLettersCommand proves that the dead letters in the memory of a gateway are listed, shown, and replayed unchanged
-// and in order, also one that is not UTF-8.
+// TestDeadLettersCommand proves that the dead letters in the memory of a gateway are listed, searched, shown, and replayed unchanged
+// and in order, also one that is not UTF-8. Those that were delivered are removed, and those that fail again stay.
 func TestDeadLettersCommand(t *testing.T) {
 	var repaired atomic.Bool
 	accepted := make(chan string, 10)
@@ -38,7 +38,7 @@ routes: {all: {from: [bus], to: [shop]}}
 	env := map[string]string{"REDIS_URL": testenv.Redis(t).URL(), "HOOK": hook.URL}
 	p := startBinary(t, env, "-c", file)
 	p.awaitReady()
-	if code, out, errs := runCommandIn(t, p, folder, "dead-letters"); code != 0 || out != "there are no dead letters in memory\n" {
+	if code, out, errs := runCommandIn(t, p, folder, "dead-letters"); code != 0 || out != "there are no dead letters\n" {
 		t.Errorf("exit status %d, %s%s", code, out, errs)
 	}
 	payloads := []string{`{"n":1}`, "not UTF-8: \xff\x00", "base64:eyJuIjozfQ=="}
@@ -57,30 +57,47 @@ routes: {all: {from: [bus], to: [shop]}}
 		t.Errorf("exit status %d, %s", code, out)
 	}
 	for args, want := range map[string]string{
-		"show 4":                   "there is no dead letter 4 in the list",
-		"show x":                   `"x" is not the number of a dead letter`,
-		"replay --to shop":         "which dead letters? give their numbers, or --all",
-		"replay 1 --all --to shop": "which dead letters? give their numbers, or --all",
-		"replay 1 --to shp":        `unknown sink "shp" (did you mean "shop"?)`,
+		"show 4":                      "there is no dead letter 4",
+		"show x":                      `"x" is not the number of a dead letter`,
+		"replay --to shop":            "which dead letters? give their numbers, or --all",
+		"replay 1 --all --to shop":    "which dead letters? give their numbers, or --all",
+		"replay 1 --to shp":           `unknown sink "shp" (did you mean "shop"?)`,
+		"replay 2":                    "dead letter 2 has failed again: POST ",
+		"dry-run 1 --to route.nobody": "the configuration has no route nobody",
 	} {
 		if code, out, errs := runCommandIn(t, p, folder, append([]string{"dead-letters"}, strings.Fields(args)...)...); code != 1 || !strings.Contains(errs, want) {
 			t.Errorf("%s: exit status %d, %s%s", args, code, out, errs)
 		}
 	}
+	for args, want := range map[string]string{
+		"--text UTF-8 --component shop --since 1h": "\n2 ",
+		"--text base64:eyJ":                        "\n3 ",
+		"--reason 503":                             "no dead letters match\n",
+		"dry-run 1":                                "the sink shop would get {\"n\":1}\n",
+		"dry-run 1 --to route.all":                 "=>       sent to shop\n\nthe sink shop would get {\"n\":1}\n",
+		"download":                                 `"dead_letter_number":"3"`,
+	} {
+		if code, out, errs := runCommandIn(t, p, folder, append([]string{"dead-letters"}, strings.Fields(args)...)...); code != 0 || !strings.Contains(out, want) {
+			t.Errorf("%s: exit status %d, %s%s", args, code, out, errs)
+		}
+	}
 	repaired.Store(true)
-	if code, out, errs := runCommandIn(t, p, folder, "dead-letters", "replay", "3", "2", "--to", "shop"); code != 0 || out != "events delivered to shop or its dead_letter sink: 2\n" {
+	if code, out, errs := runCommandIn(t, p, folder, "dead-letters", "replay", "3", "2", "--to", "shop"); code != 0 || out != "dead letters delivered: 2\n" {
 		t.Errorf("exit status %d, %s%s", code, out, errs)
 	}
 	if a, b := <-accepted, <-accepted; a != payloads[1] || b != payloads[2] {
 		t.Errorf("replayed %q and %q", a, b)
 	}
-	if code, _, errs := runCommandIn(t, p, folder, "dead-letters", "replay", "--all", "--to", "shop"); code != 0 {
-		t.Errorf("exit status %d, %s", code, errs)
+	edited := filepath.Join(folder, "edited.json")
+	writeFile(t, edited, `{"n":10}`)
+	if code, out, errs := runCommandIn(t, p, folder, "dead-letters", "replay", "1", "--data", edited); code != 0 || out != "dead letters delivered: 1\n" {
+		t.Errorf("exit status %d, %s%s", code, out, errs)
 	}
-	for _, want := range payloads {
-		if got := <-accepted; got != want {
-			t.Errorf("replayed %q, want %q", got, want)
-		}
+	if got := <-accepted; got != `{"n":10}` {
+		t.Errorf("replayed %q", got)
+	}
+	if code, out, errs := runCommandIn(t, p, folder, "dead-letters"); code != 0 || out != "there are no dead letters\n" {
+		t.Errorf("exit status %d, %s%s", code, out, errs)
 	}
 	p.awaitMetric("gateway_conserved 1")
 	stopProgram(t, p)

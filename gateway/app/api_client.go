@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -127,9 +128,14 @@ func (c *apiClient) get(ctx context.Context, path string, v any) ([]byte, error)
 	return body, err
 }
 
-// do sends a request and decodes an answer with one of the accepted statuses into v, if that is not nil.
-func (c *apiClient) do(ctx context.Context, method, path string, v any, accepted ...int) (body []byte, status int, err error) {
-	resp, err := c.send(ctx, method, path)
+// do is call without a body.
+func (c *apiClient) do(ctx context.Context, method, path string, v any, accepted ...int) (answer []byte, status int, err error) {
+	return c.call(ctx, method, path, nil, v, accepted...)
+}
+
+// call sends a request, with a body as JSON unless that is nil, and decodes an answer with one of the accepted statuses into v, if that is not nil.
+func (c *apiClient) call(ctx context.Context, method, path string, content, v any, accepted ...int) (body []byte, status int, err error) {
+	resp, err := c.send(ctx, method, path, content)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -152,9 +158,17 @@ func (c *apiClient) do(ctx context.Context, method, path string, v any, accepted
 	return nil, resp.StatusCode, c.refused(path, resp, body)
 }
 
-// send sends a request with the secret. The caller closes the body of the answer.
-func (c *apiClient) send(ctx context.Context, method, path string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
+// send sends a request with the secret, and with content as JSON unless that is nil. The caller closes the body of the answer.
+func (c *apiClient) send(ctx context.Context, method, path string, content any) (*http.Response, error) {
+	var body io.Reader
+	if content != nil {
+		text, err := json.Marshal(content)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return nil, err
 	}

@@ -14,15 +14,15 @@ import (
 
 	"eventgateway/gateway/internal/admin"
 	"eventgateway/gateway/internal/config"
-	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/letters"
 	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/internal/tap"
 )
 
 // apiTypes are the answers of the API that the page reads.
 var apiTypes = []any{
-	admin.Overview{}, stats.HistoryPage{}, stats.TimelinePage{}, admin.ComponentPage{}, config.Component{}, deadletter.Letter{}, tap.Item{}, tap.Counts{},
+	admin.Overview{}, stats.HistoryPage{}, stats.TimelinePage{}, admin.ComponentPage{}, config.Component{}, letters.Letter{}, tap.Item{}, tap.Counts{},
 	delivery.AttemptList{}, delivery.ClientList{},
 }
 

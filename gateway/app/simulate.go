@@ -116,10 +116,9 @@ func testSource(cfg *config.Config, t config.Test, f *batchSource) router.Source
 		}
 		f.events = append(f.events, e)
 	}
-	typ := plugin.NewSource("test", "", func() struct{} { return struct{}{} }, func(struct{}, plugin.Env) (plugin.Source, error) {
-		return f, nil
-	})
-	return router.SourceSpec{Name: t.Source, Type: typ, Options: typ.Defaults(), Capture: router.Capture{Key: configured.Capture.Key}}
+	spec := sourceSpecOf(t.Source, f)
+	spec.Capture.Key = configured.Capture.Key
+	return spec
 }
 
 // batchSource is a source that emits one batch, and sends the error of Emit to emitted.
@@ -132,6 +131,11 @@ type batchSource struct {
 // Run is part of [plugin.Source].
 func (f *batchSource) Run(ctx context.Context, out plugin.Output) error {
 	out.Ready()
+	return f.emit(ctx, out)
+}
+
+// emit emits the batch, and waits for the end of ctx.
+func (f *batchSource) emit(ctx context.Context, out plugin.Output) error {
 	err := out.Emit(ctx, event.Batch{Events: f.events, Ack: f.flight.Add(1, len(f.events))})
 	f.emitted <- err
 	<-ctx.Done()

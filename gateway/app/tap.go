@@ -145,7 +145,7 @@ func (o *tapOptions) printItem(out io.Writer, data string) error {
 
 // stream requests a path whose answer goes on. The caller closes it.
 func (c *apiClient) stream(ctx context.Context, path string) (io.ReadCloser, error) {
-	resp, err := c.send(ctx, http.MethodGet, path)
+	resp, err := c.send(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"eventgateway/gateway/internal/letters"
 	"eventgateway/gateway/testenv"
 )
 

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"eventgateway/gateway/internal/letters"
 	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/options"
@@ -39,6 +40,10 @@ type Admin struct {
 	// Reload loads the configuration again, as SIGHUP does. It returns an error where none is loaded, because
 	// the gateway stops or ctx ends; nil: /api/reload answers 404.
 	Reload func(ctx context.Context) (ReloadStatus, error)
+
+	// Replays sends dead letters again, and DryRun shows what would become of one. Both must be set.
+	Replays *letters.Replays
+	DryRun  DryRun
 
 	// LogLevels changes the levels of the log; nil: /api/log-level answers 404.
 	LogLevels LogLevels
@@ -121,7 +126,7 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("POST /api/demo", a.guard(RoleAdmin, http.HandlerFunc(a.demo))),
 		m.Handle("GET /api/hints", a.guard(RoleRead, http.HandlerFunc(a.serveHints))),
 		m.Handle("/", web.Handler()),
-		m.Handle("GET /api/dead-letters", api(a.deadLetters)),
+		a.mountLetters(m),
 		m.Handle("GET /api/history", a.guard(RoleRead, http.HandlerFunc(a.serveHistory))),
 		m.Handle("GET /api/components/{kind}/{name}", a.guard(RoleRead, http.HandlerFunc(a.serveComponent))),
 		m.Handle("GET /api/timeline", a.guard(RoleRead, http.HandlerFunc(a.serveTimeline))),
@@ -177,7 +182,7 @@ type Overview struct {
 	Version     string    `json:"version"`
 	Started     time.Time `json:"started"`
 	Now         time.Time `json:"now"`
-	DeadLetters uint64    `json:"dead_letters"` // all that were put into the list of /api/dead-letters, which holds the latest
+	DeadLetters uint64    `json:"dead_letters"` // all that were put into the list of /api/dead-letters, since the start, where some of them may be no more
 	Demo        bool      `json:"demo"`         // /api/demo changes an order
 	// DemoState says what else /api/demo does; absent without embedded servers.
 	DemoState *DemoState `json:"demo_state,omitempty"`
@@ -195,22 +200,17 @@ type Overview struct {
 }
 
 func (a *Admin) status(r *http.Request) any {
-	_, deadLetters := a.Router.DeadLetters()
+	kept := a.Router.DeadLetters().Status()
 	last, _ := a.reloadStatus()
 	o := Overview{
 		Role: roleOf(r).String(), Version: a.Version, Started: a.Started, Now: time.Now(),
-		DeadLetters: deadLetters, Demo: a.Demo != nil && a.Demo.Change != nil, DemoState: a.Demo.state(roleOf(r)), PathsHere: !a.Separate, Reload: last, Timeline: a.Router.Timeline().Next(), Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
+		DeadLetters: kept.In - kept.Returned, Demo: a.Demo != nil && a.Demo.Change != nil, DemoState: a.Demo.state(roleOf(r)), PathsHere: !a.Separate, Reload: last, Timeline: a.Router.Timeline().Next(), Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
 	}
 	if err := o.Status.Conserved(); err != nil {
 		o.Conserved = err.Error()
 	}
 	o.Health = a.health(o.Status)
 	return o
-}
-
-func (a *Admin) deadLetters(*http.Request) any {
-	latest, _ := a.Router.DeadLetters()
-	return latest
 }
 
 func jsonHandler(get func(*http.Request) any) http.Handler {

@@ -88,7 +88,7 @@ func (l *List) Remove(numbers []uint64) (removed int, err error) {
 func (l *List) Status() stats.LettersStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := stats.LettersStatus{Held: uint64(len(l.list)), Bytes: uint64(l.bytes), Total: l.total, MaxBytes: maxLetterBytes}
+	s := stats.LettersStatus{Held: uint64(len(l.list)), Bytes: uint64(l.bytes), In: l.total, Total: l.total, MaxBytes: maxLetterBytes}
 	if len(l.list) > 0 {
 		s.Oldest = &l.list[0].Time
 	}

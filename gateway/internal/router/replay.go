@@ -3,6 +3,8 @@ package router
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +38,15 @@ func (b *builder) targets(g Graph) *replayTargets {
 		t.routes["route "+spec.Name] = w
 	}
 	return t
+}
+
+// ReplayPlaces returns the places to which letters can be sent again, sorted: "sink NAME" and "route NAME".
+func (r *Router) ReplayPlaces() (places []string) {
+	r.replays.Use(func(t *replayTargets) {
+		places = slices.AppendSeq(slices.Collect(maps.Keys(t.sinks)), maps.Keys(t.routes))
+	})
+	slices.Sort(places)
+	return places
 }
 
 // Replay sends a dead letter to a place, "sink NAME" or "route NAME", or if that is "" to where it has failed: to its sink, or into

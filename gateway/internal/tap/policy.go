@@ -60,11 +60,8 @@ func Join(all ...*Policy) *Policy {
 // HideAll is the policy that shows only the names of fields.
 var HideAll = &Policy{all: true}
 
-// HiddenReason stands for an error that may quote what is hidden.
-const HiddenReason = hiddenReason
-
-// Show returns a payload as viewers may see it. The error says why they may see nothing of it.
-func (p *Policy) Show(data []byte) ([]byte, error) { return p.show(data) }
+// ShowPayload returns a payload as viewers may see it. The error says why they may see nothing of it.
+func (p *Policy) ShowPayload(data []byte) ([]byte, error) { return p.show(data) }
 
 var (
 	errPanicked  = errors.New("hidden: the transform that hides fields has panicked")

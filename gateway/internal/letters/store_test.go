@@ -1,0 +1,307 @@
+package letters
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/event"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// openStore opens the store of a folder. When the test ends, it is closed, and no letter is left out without a count.
+func openStore(t testing.TB, o Options) *Store {
+	t.Helper()
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 64 << 20
+	}
+	s := New(o, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err := s.Open(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeStore(t, s) })
+	return s
+}
+
+func closeStore(t testing.TB, s *Store) {
+	t.Helper()
+	if err := s.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		t.Error(err)
+	}
+	st := s.Status()
+	if st.In != st.Stored+st.Returned+st.Lost+st.Pending || st.Stored+st.Found != st.Held+st.Removed+st.Evicted+st.Expired {
+		t.Errorf("not conserved: %+v", st)
+	}
+}
+
+// numbered returns a letter with n in all that is searched.
+func numbered(n int) Letter {
+	l := letterOf(&event.Event{ID: fmt.Sprint("id", n), Source: "s", Channel: "c", Key: fmt.Sprint("k", n%7), Time: time.Unix(1, 0).UTC(), Data: fmt.Appendf(nil, `{"n":"<%d>"}`, n)})
+	l.Component, l.Reason = fmt.Sprint("sink s", n%3), fmt.Sprintf("status \"%d\"", n%5)
+	return l
+}
+
+// add adds letters and waits until they are on the disk.
+func (s *Store) add(t testing.TB, letters ...Letter) {
+	t.Helper()
+	var all sync.WaitGroup
+	for _, l := range letters {
+		all.Add(1)
+		if err := s.Add(t.Context(), l, func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			all.Done()
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all.Wait()
+}
+
+func (s *Store) search(t testing.TB, q Query) (numbers []uint64) {
+	t.Helper()
+	for {
+		p, err := s.Search(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := []uint64{}
+		for _, l := range p.Letters {
+			found = append(found, l.Number)
+		}
+		numbers = append(found, numbers...)
+		if q.Before = p.Next; p.Next == 0 {
+			return numbers
+		}
+	}
+}
+
+// TestStoreFindsLetters proves that each condition finds the letters that it should, page by page, also after the store was opened again.
+func TestStoreFindsLetters(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "letters")
+	s := openStore(t, Options{Path: folder, MaxBytes: 1 << 20})
+	var all []Letter
+	for n := 1; n <= 500; n++ {
+		all = append(all, numbered(n))
+	}
+	all[41].Data = Payload("\xff<x>")
+	s.add(t, all...)
+	for i := range all {
+		all[i].Number = uint64(i + 1)
+	}
+	queries := map[string]Query{
+		"all": {}, "component": {Component: "s2"}, "reason": {Reason: `"3"`}, "key": {Key: "k4"}, "id": {ID: "id77"}, "text": {Text: `"<12`}, "binary": {Text: "<x>"},
+		"text of a reason": {Text: `status "1`}, "numbers": {Numbers: []uint64{400, 3, 3, 900}}, "before": {Before: 100, Key: "k0"}, "none": {Component: "s9"},
+		"since": {Since: time.Now().Add(-time.Hour)}, "until": {Until: time.Now().Add(-time.Hour)}, "both": {Component: "sink s1", Key: "k1", Reason: "2"},
+	}
+	check := func() {
+		for name, q := range queries {
+			var want []uint64
+			for i := range all {
+				if q.wants(all[i].Number) && q.matches(&all[i]) {
+					want = append(want, all[i].Number)
+				}
+			}
+			for _, limit := range []int{7, MaxLimit} {
+				q.Limit = limit
+				if got := s.search(t, q); !slices.Equal(got, want) {
+					t.Errorf("%s, pages of %d: %d letters, want %d", name, limit, len(got), len(want))
+				}
+			}
+		}
+	}
+	check()
+	if n, err := s.Remove([]uint64{1, 250, 250, 500, 999}); n != 3 || err != nil {
+		t.Errorf("%d removed, %v", n, err)
+	}
+	all = slices.DeleteFunc(all, func(l Letter) bool { return l.Number == 1 || l.Number == 250 || l.Number == 500 })
+	check()
+	closeStore(t, s)
+	s = openStore(t, Options{Path: folder, MaxBytes: 1 << 20})
+	check()
+	if _, err := s.Get(250); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a removed letter: %v", err)
+	}
+	got, err := s.Get(42)
+	if err != nil || string(got.Data) != "\xff<x>" || got.Reason != all[40].Reason || !got.Time.Equal(all[40].Time) || got.Place != "sink shop" || got.AttemptID != "a1" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	s.add(t, numbered(501))
+	if got := s.search(t, Query{ID: "id501"}); !slices.Equal(got, []uint64{501}) {
+		t.Errorf("the next letter has the numbers %v", got)
+	}
+}
+
+// TestStoreEvictsTheOldest proves that the folder stays below max_bytes, and that evicted letters are counted.
+func TestStoreEvictsTheOldest(t *testing.T) {
+	folder := t.TempDir()
+	s := openStore(t, Options{Path: folder, MaxBytes: 1 << 20})
+	for n := range 200 {
+		l := numbered(n)
+		l.Data = Payload(strings.Repeat("x", 20<<10))
+		s.add(t, l)
+	}
+	st := s.Status()
+	if st.Evicted == 0 || st.Held+st.Evicted != 200 || st.Bytes > 1<<20 {
+		t.Errorf("%+v", st)
+	}
+	var size int64
+	files, _ := filepath.Glob(filepath.Join(folder, "*"))
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: %v, %v", file, info.Mode(), err)
+		}
+		size += info.Size()
+	}
+	if size > 1<<20 {
+		t.Errorf("%d bytes on the disk", size)
+	}
+	if got := s.search(t, Query{}); len(got) != int(st.Held) || got[len(got)-1] != 200 {
+		t.Errorf("%d letters up to %d", len(got), got[len(got)-1])
+	}
+	huge := numbered(1)
+	huge.Data = make(Payload, 1<<20)
+	refused := make(chan error, 1)
+	if err := s.Add(t.Context(), huge, func(err error) { refused <- err }); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-refused; err == nil || !strings.Contains(err.Error(), "max_bytes") {
+		t.Errorf("a letter larger than the store: %v", err)
+	}
+}
+
+// TestStoreRewritesWhatWasRemoved proves that removed letters make room before others are evicted.
+func TestStoreRewritesWhatWasRemoved(t *testing.T) {
+	s := openStore(t, Options{Path: t.TempDir(), MaxBytes: 1 << 20})
+	kept := 0
+	for n := range 200 {
+		l := numbered(n)
+		l.Data = Payload(strings.Repeat("x", 20<<10))
+		s.add(t, l)
+		if n%10 != 0 {
+			if _, err := s.Remove([]uint64{uint64(n + 1)}); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			kept++
+		}
+	}
+	if st := s.Status(); st.Evicted != 0 || int(st.Held) != kept || len(s.search(t, Query{})) != kept || st.Bytes > 1<<20 {
+		t.Errorf("%+v, want %d held", st, kept)
+	}
+}
+
+// TestStoreExpires proves that letters older than max_age go, and are counted.
+func TestStoreExpires(t *testing.T) {
+	folder := t.TempDir()
+	s := openStore(t, Options{Path: folder})
+	old := numbered(1)
+	old.Time = time.Now().Add(-time.Hour)
+	s.add(t, old, numbered(2))
+	closeStore(t, s)
+	s = New(Options{Path: folder, MaxBytes: 1 << 20, MaxAge: time.Minute}, slog.New(slog.DiscardHandler))
+	if err := s.Open(); err != nil {
+		t.Fatal(err)
+	}
+	defer closeStore(t, s)
+	s.add(t, numbered(3)) // the writer has expired letters before it writes
+	if got, st := s.search(t, Query{}), s.Status(); !slices.Equal(got, []uint64{2, 3}) || st.Expired != 1 {
+		t.Errorf("%v, %+v", got, st)
+	}
+}
+
+// TestStoreIsOfOneProcess proves that a folder has one user at a time.
+func TestStoreIsOfOneProcess(t *testing.T) {
+	s := openStore(t, Options{Path: t.TempDir()})
+	err := New(s.opts, s.log).Open()
+	if err == nil || !strings.Contains(err.Error(), "another process has the folder") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestStoreWithoutADisk proves that letters which cannot be written are given back to their sources, and the others wait until they can be.
+func TestStoreWithoutADisk(t *testing.T) {
+	s := openStore(t, Options{Path: t.TempDir()})
+	s.add(t, numbered(1))
+	s.mu.Lock()
+	_ = s.segments[0].file.Close() // as a disk that has gone
+	folder := s.folder
+	s.folder = filepath.Join(folder, "nothing", "here")
+	s.mu.Unlock()
+	returned := make(chan error, 2)
+	for n := range 2 { // the first breaks the segment, the second finds no folder for another
+		if err := s.Add(t.Context(), numbered(n), func(err error) { returned <- err }); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-returned; err == nil {
+			t.Error("a letter counts as stored, and there is no disk")
+		}
+	}
+	if err := s.Add(t.Context(), numbered(7), nil); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Status(); st.Returned != 2 || st.Pending != 1 || st.Error == "" {
+		t.Errorf("%+v", st)
+	}
+	s.mu.Lock()
+	s.folder = folder
+	s.mu.Unlock()
+	s.addUntilStored(t)
+	if got := s.search(t, Query{ID: "id7"}); len(got) != 1 {
+		t.Errorf("the letter that waited: %v, %+v", got, s.Status())
+	}
+}
+
+// addUntilStored adds a letter until it is stored, and so waits until the disk works again.
+func (s *Store) addUntilStored(t *testing.T) {
+	for {
+		stored := make(chan error, 1)
+		if err := s.Add(t.Context(), numbered(8), func(err error) { stored <- err }); err != nil {
+			t.Fatal(err)
+		}
+		if <-stored == nil {
+			return
+		}
+	}
+}
+
+// TestIncompleteLineIsCutOff proves that what a kill -9 within a write has left behind damages no letter.
+func TestIncompleteLineIsCutOff(t *testing.T) {
+	folder := t.TempDir()
+	s := openStore(t, Options{Path: folder})
+	s.add(t, numbered(1))
+	closeStore(t, s)
+	path := segmentPath(folder, 1)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("not a letter\n{\"half\":"); err != nil || f.Close() != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+removedSuffix, []byte("\x00\x00\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = openStore(t, Options{Path: folder})
+	s.add(t, numbered(2))
+	if n, err := s.Remove([]uint64{1}); n != 1 || err != nil {
+		t.Errorf("%d removed, %v", n, err)
+	}
+	closeStore(t, s)
+	s = openStore(t, Options{Path: folder})
+	if got := s.search(t, Query{}); !slices.Equal(got, []uint64{2}) {
+		t.Errorf("%v", got)
+	}
+}
