@@ -24,7 +24,7 @@ var arrows = map[string]string{
 	"gateway/internal/router":     "gateway/internal/state gateway/internal/leader gateway/internal/delivery gateway/internal/deadletter gateway/internal/letters gateway/internal/queue gateway/internal/ack gateway/internal/settle gateway/internal/component gateway/internal/stats gateway/internal/rcu gateway/internal/backoff gateway/plugin gateway/options gateway/event gateway/expr gateway/logsample gateway/internal/tracing gateway/internal/tap",
 	"gateway/internal/leader":     "gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/plugin gateway/event",
 	"gateway/internal/delivery":   "gateway/logsample gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/internal/backoff gateway/plugin gateway/options gateway/event gateway/internal/tracing gateway/internal/tap",
-	"gateway/internal/letters":    "gateway/logsample gateway/internal/stats gateway/plugin gateway/event",
+	"gateway/internal/letters":    "gateway/logsample gateway/rawjson gateway/internal/stats gateway/plugin gateway/event",
 	"gateway/internal/deadletter": "gateway/internal/letters gateway/logsample gateway/internal/queue gateway/internal/ack gateway/internal/stats gateway/internal/rcu gateway/plugin gateway/event gateway/internal/tap",
 	"gateway/internal/queue":      "gateway/internal/ack gateway/internal/stats gateway/internal/backoff gateway/plugin gateway/options gateway/event",
 	"gateway/internal/component":  "gateway/logsample gateway/internal/stats gateway/plugin gateway/options",

@@ -183,6 +183,7 @@ export interface Letter {
   number: number;
   time: string;
   component: string;
+  place: string;
   reason: string;
   attempts: number;
   attempt_id?: string;
@@ -193,6 +194,26 @@ export interface Letter {
   event_time: string;
   attrs?: Record<string, string>;
   data: string;
+  masked?: boolean;
+  hidden?: string;
+}
+
+export interface LettersStatus {
+  in: number;
+  stored: number;
+  returned: number;
+  lost: number;
+  pending: number;
+  found: number;
+  held: number;
+  removed: number;
+  evicted: number;
+  expired: number;
+  total: number;
+  bytes: number;
+  max_bytes: number;
+  oldest?: string;
+  error?: string;
 }
 
 export interface MessageView {
@@ -229,6 +250,7 @@ export interface Overview {
   version: string;
   started: string;
   now: string;
+  role: string;
   dead_letters: number;
   demo: boolean;
   demo_state?: DemoState;
@@ -242,6 +264,7 @@ export interface Overview {
   routes: RouteStatus[];
   sinks: SinkStatus[];
   edges: EdgeStatus[];
+  dead_letter_store?: LettersStatus;
 }
 
 export interface Reason {

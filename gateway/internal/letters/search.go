@@ -39,7 +39,7 @@ func (s *Store) Search(ctx context.Context, q Query) (Page, error) {
 	if len(q.Numbers) > 0 {
 		return s.searchNumbers(c)
 	}
-	part := rawPart(q)
+	part, p := rawPart(q), headParser{}
 	before := q.Before
 	if before == 0 {
 		before = aboveAll
@@ -53,8 +53,11 @@ func (s *Store) Search(ctx context.Context, q Query) (Page, error) {
 			if len(part) > 0 && !bytes.Contains(line, part) && !bytes.Contains(line, inBase64) {
 				return true
 			}
-			l, err := parseLine(line)
-			if err == nil { // else it was logged when the store was opened
+			h, err := p.parse(line)
+			if err != nil || !q.mayMatch(&h) { // an error was logged when the store was opened
+				return !c.full()
+			}
+			if l, err := parseLine(line); err == nil {
 				c.look(&l)
 			}
 			return !c.full()

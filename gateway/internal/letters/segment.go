@@ -108,7 +108,7 @@ func (s *Store) load(seg *segment) error {
 	if err != nil {
 		return err
 	}
-	r := bufio.NewReaderSize(seg.file, 1<<20)
+	r, p := bufio.NewReaderSize(seg.file, 1<<20), headParser{}
 	for {
 		line, err := readLine(r)
 		if errors.Is(err, io.EOF) {
@@ -117,16 +117,16 @@ func (s *Store) load(seg *segment) error {
 		if err != nil {
 			return err
 		}
-		l, err := parseLine(line)
-		if err != nil || l.Number < seg.first {
+		h, err := p.parse(line)
+		if err != nil || h.number < seg.first {
 			s.log.Error("line in the dead-letter store is not readable, it is skipped", "file", seg.path, "offset", seg.size, "error", err)
 			seg.size += int64(len(line))
 			seg.dead += int64(len(line))
 			continue
 		}
-		s.next = max(s.next, l.Number+1)
-		s.index(seg, &l, len(line))
-		if removed[l.Number] {
+		s.next = max(s.next, h.number+1)
+		s.index(seg, &h, len(line))
+		if removed[h.number] {
 			seg.forget(len(seg.entries) - 1)
 		}
 	}
@@ -148,10 +148,10 @@ func readLine(r *bufio.Reader) (line []byte, err error) {
 }
 
 // index enters a letter whose line was appended to a segment. It needs the lock.
-func (s *Store) index(seg *segment, l *Letter, size int) {
+func (s *Store) index(seg *segment, h *head, size int) {
 	seg.entries = append(seg.entries, entry{
-		off: uint32(seg.size), size: uint32(size), delta: uint32(l.Number - seg.first),
-		id: hashOf(l.ID), key: hashOf(l.Key), component: s.componentOf(l.Component), at: l.Time.UnixMilli(),
+		off: uint32(seg.size), size: uint32(size), delta: uint32(h.number - seg.first),
+		id: hashOf(h.id), key: hashOf(h.key), component: s.componentOf(h.component), at: h.at.UnixMilli(),
 	})
 	seg.size += int64(size)
 	seg.live++

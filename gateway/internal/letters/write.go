@@ -128,7 +128,7 @@ func (s *Store) append(batch []*pending) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, p := range batch {
-		s.index(seg, &p.Letter, sizes[i])
+		s.index(seg, &head{number: p.Number, id: p.ID, key: p.Key, component: p.Component, at: p.Time}, sizes[i])
 	}
 	s.next = batch[len(batch)-1].Number + 1
 	s.counts.Stored += uint64(len(batch))

@@ -78,6 +78,17 @@ var (
 	descDisabled    = desc("sink_disabled", "1 while the circuit breaker is disabled until the next reload or start: the receiver asked to stop, or the sink could not be opened.", "sink")
 	descWriting     = desc("sink_writing", "Events in writes under way.", "sink")
 
+	descLetters       = desc("dead_letter_store_letters", "Dead letters in the store.")
+	descLettersBytes  = desc("dead_letter_store_bytes", "Size of the files of the store.")
+	descLettersMost   = desc("dead_letter_store_max_bytes", "Largest size of the files of the store (dead_letters.max_bytes).")
+	descLettersWait   = desc("dead_letter_store_pending", "Dead letters that are not written yet.")
+	descLettersStored = desc("dead_letter_store_stored_total", "Dead letters that were stored.")
+	descLettersBack   = desc("dead_letter_store_returned_total", "Events given back to their sources, because they could not be stored.")
+	descLettersLost   = desc("dead_letter_store_lost_total", "Dead letters that could not be stored, and that no source can replay.")
+	descLettersGone   = desc("dead_letter_store_removed_total", "Dead letters that were deleted, or that a replay has delivered.")
+	descLettersEvict  = desc("dead_letter_store_evicted_total", "Dead letters deleted because the store has reached max_bytes.")
+	descLettersOld    = desc("dead_letter_store_expired_total", "Dead letters deleted because they were older than max_age.")
+
 	descEdge = desc("edge_events_total", "Events that one component sent to another.", "from", "to")
 )
 
@@ -103,9 +114,25 @@ func (c Collector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range st.Sinks {
 		to.sink(s)
 	}
+	if s := st.DeadLetterStore; s != nil {
+		to.letters(s)
+	}
 	for _, e := range st.Edges {
 		to.counter(descEdge, e.Events, e.From, e.To)
 	}
+}
+
+func (to metrics) letters(s *LettersStatus) {
+	to.gauge(descLetters, s.Held)
+	to.gauge(descLettersBytes, s.Bytes)
+	to.gauge(descLettersMost, s.MaxBytes)
+	to.gauge(descLettersWait, s.Pending)
+	to.counter(descLettersStored, s.Stored)
+	to.counter(descLettersBack, s.Returned)
+	to.counter(descLettersLost, s.Lost)
+	to.counter(descLettersGone, s.Removed)
+	to.counter(descLettersEvict, s.Evicted)
+	to.counter(descLettersOld, s.Expired)
 }
 
 // metrics gets the metrics.
