@@ -42,8 +42,8 @@ routes:
 			t.Fatal(err)
 		}
 	}
-	b.await(`document.querySelectorAll("dead-letter-view li").length === 2`)
-	b.await(`[...document.querySelectorAll("dead-letter-view code")].some(c => c.textContent.startsWith("<img src=x"))`)
+	b.await(`document.querySelectorAll("letter-table tbody tr").length === 2`)
+	b.await(`[...document.querySelectorAll("letter-table code")].some(c => c.textContent.startsWith("<img src=x"))`)
 	b.await(`document.querySelector("dead-letter-view").innerText.includes("route large, transform large")`)
 	b.screenshot("dead-letters")
 	if title := eval[string](b, `document.title`); strings.Contains(title, "fooled") || eval[int](b, `document.querySelectorAll("dead-letter-view img").length`) != 0 {

@@ -37,7 +37,7 @@ tabs.add({ id: "charts", title: "Charts", element: "charts-view" });
 tabs.add({ id: "timeline", title: "Timeline", element: "timeline-view" });
 tabs.add({ id: "deliveries", title: "Webhooks", element: "delivery-view", available: hasAttempts });
 tabs.add({ id: "clients", title: "Clients", element: "client-view", available: hasClients });
-tabs.add({ id: "dead-letters", title: "Dead letters", element: "dead-letter-view", count: (status) => status.dead_letters });
+tabs.add({ id: "dead-letters", title: "Dead letters", element: "dead-letter-view", count: (status) => status.dead_letter_store?.held ?? status.dead_letters });
 const eventView = tabs.element("events"); // it receives events also while another view is open
 
 if (asked !== null) { // else a link could pass off another server's events as those of this one

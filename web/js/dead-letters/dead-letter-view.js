@@ -1,35 +1,122 @@
-import { request } from "../api/request.js";
-import { clock, make } from "../dom.js";
+import { make, short } from "../dom.js";
+import { deleteLetters, downloadURL, replayLetters, searchLetters } from "./letter-api.js";
+import "./letter-drawer.js";
+import "./letter-search.js";
+import "./letter-table.js";
+import "./replay-progress.js";
 
-const MAX_SHOWN = 20;
-
-// <dead-letter-view> shows the latest events that could not be delivered and went to no dead-letter sink.
+// <dead-letter-view> searches the events that could not be delivered and went to no dead-letter sink, and sends them again.
 class DeadLetterView extends HTMLElement {
-  #count = -1;
+  #search = make("letter-search");
+  #table = make("letter-table");
+  #drawer = make("letter-drawer");
+  #progress = make("replay-progress");
+  #summary = make("p", { class: "summary", role: "status" });
+  #actions = make("div", { class: "actions" });
+  #rate = make("input", { type: "number", min: "0", max: "1000000", step: "any", "aria-label": "Letters per second", placeholder: "no limit" });
+  #more = make("button", { type: "button" }, "Older ones");
+  #problem = make("p", { class: "error", role: "alert" });
+  #status = null;
+  #seen = ""; // of the status, when letters were searched last
+  #letters = [];
+  #next = 0;
+  #abort = new AbortController();
+  #confirm = null; // what a second press of a button confirms
 
-  // show fetches the list when the total count has changed.
-  async show({ dead_letters: count }) {
-    if (count === this.#count) return;
-    const asked = this.#count;
-    this.#count = count;
-    try {
-      const deadLetters = count > 0 ? await (await request("api/dead-letters")).json() : [];
-      this.#render(deadLetters.slice(-MAX_SHOWN).reverse());
-    } catch {
-      this.#count = asked; // the next status tries again
-    }
+  connectedCallback() {
+    if (this.#summary.isConnected) return;
+    this.replaceChildren(this.#search, make("div", { class: "bar" }, this.#summary, this.#actions), this.#progress, this.#problem, this.#table, this.#more, this.#drawer);
+    this.#search.addEventListener("search", () => this.#load());
+    this.#table.addEventListener("open", ({ detail }) => this.#drawer.open(detail, this.#status));
+    this.#table.addEventListener("select", () => this.#drawActions());
+    this.#more.addEventListener("click", () => this.#load(this.#next));
+    for (const changes of [this.#drawer, this.#progress]) changes.addEventListener("changed", () => this.#load());
+    this.#draw();
   }
 
-  #render(deadLetters) {
-    if (deadLetters.length === 0) {
-      this.replaceChildren(make("p", { class: "empty" }, "No dead letters."));
-      return;
+  // show searches again when there are other letters than before, unless somebody selects some or looks at older ones.
+  show(status) {
+    const before = this.#status;
+    this.#status = status;
+    const store = status.dead_letter_store;
+    const seen = store ? `${store.stored}-${store.removed}-${store.evicted}-${store.expired}` : String(status.dead_letters);
+    if (before?.role !== status.role) this.#drawActions();
+    if (seen === this.#seen || this.#table.selected.size > 0 || this.#letters.length > 100) return;
+    this.#seen = seen;
+    this.#load();
+  }
+
+  // #load searches; before is where the next page begins.
+  async #load(before = 0) {
+    this.#abort.abort();
+    const { signal } = this.#abort = new AbortController();
+    try {
+      const { letters, next } = await searchLetters(this.#search.query, before, signal);
+      if (signal.aborted) return;
+      this.#letters = before ? [...this.#letters, ...letters] : letters;
+      this.#next = next;
+      this.#problem.textContent = "";
+    } catch (err) {
+      if (signal.aborted) return;
+      this.#problem.textContent = err.message;
+      this.#seen = ""; // the next status tries again
     }
-    this.replaceChildren(make("ol", {}, ...deadLetters.map((deadLetter) => make("li", {},
-      make("time", {}, clock(new Date(deadLetter.time))),
-      make("span", { class: "name" }, deadLetter.component),
-      make("span", { class: "detail error" }, `${deadLetter.reason}${deadLetter.attempts > 1 ? ` (${deadLetter.attempts} attempts)` : ""}`),
-      make("code", { class: "detail", title: deadLetter.data }, deadLetter.data.length > 200 ? `${deadLetter.data.slice(0, 200)}…` : deadLetter.data)))));
+    this.#draw();
+  }
+
+  #draw() {
+    this.#table.show(this.#letters, this.#status?.role === "admin");
+    this.#table.hidden = this.#letters.length === 0;
+    this.#more.hidden = this.#next === 0;
+    const n = this.#letters.length, held = this.#status?.dead_letter_store?.held;
+    const searched = Object.keys(this.#search.query ?? {}).length > 0;
+    if (n === 0) this.#summary.textContent = this.#next ? "None found yet. Search older ones." : searched ? "No dead letter matches." : "No dead letters.";
+    else this.#summary.textContent = `${n}${this.#next ? " newest" : ""} dead letter${n === 1 ? "" : "s"}${searched ? " found" : ""}${held === undefined ? " in memory" : `, ${short(held)} in the store`}`;
+    this.#drawActions();
+  }
+
+  #drawActions() {
+    const chosen = [...this.#table.selected];
+    this.#confirm = null;
+    this.#actions.hidden = this.#status?.role !== "admin" || this.#letters.length === 0;
+    if (this.#actions.hidden) return;
+    const query = this.#search.query, searched = Object.keys(query).length > 0;
+    const selection = chosen.length > 0 ? { numbers: chosen } : searched ? query : { all: true };
+    const which = chosen.length > 0 ? `${chosen.length} selected` : searched ? "all that match" : "all";
+    const download = make("a", { href: downloadURL(query), download: "dead-letters.jsonl", class: "button" }, "Download");
+    this.#actions.replaceChildren(make("label", {}, "at most ", this.#rate, " /s"),
+      this.#button(`Replay ${which}`, "primary", chosen.length === 0, async () => {
+        const state = await replayLetters({ ...selection, rate: Number(this.#rate.value) || 0 });
+        this.#table.selected.clear();
+        this.#progress.follow(state);
+      }),
+      this.#button(`Delete ${which}`, "danger", true, async () => {
+        const { removed } = await deleteLetters(selection);
+        this.#table.selected.clear();
+        await this.#load();
+        this.#summary.textContent = `${removed} deleted. ${this.#summary.textContent}`;
+      }), download);
+  }
+
+  // #button returns a button; with confirm, only a second press acts.
+  #button(text, name, confirm, act) {
+    const element = make("button", { type: "button", class: name }, text);
+    element.addEventListener("click", async () => {
+      if (confirm && this.#confirm !== element) {
+        this.#confirm = element;
+        element.textContent = `${text}: really?`;
+        return;
+      }
+      element.disabled = true;
+      try {
+        await act();
+        this.#problem.textContent = "";
+      } catch (err) {
+        this.#problem.textContent = err.message;
+      }
+      this.#drawActions();
+    });
+    return element;
   }
 }
 

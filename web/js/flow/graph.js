@@ -10,7 +10,7 @@
 // graphOf returns the components of a status as nodes, and what connects them as edges:
 //
 //   nodes: {key, kind, component, column}, in the order of the configuration. The key is that of the edges of the status, as
-//   "sink browsers". Columns are 0 sources, 1 routes, 2 sinks, 3 sinks for dead letters only, and the list in memory.
+//   "sink browsers". Columns are 0 sources, 1 routes, 2 sinks, 3 sinks for dead letters only, and the place of the other dead letters.
 //   edges: {key, from, to, events, dead}; dead edges carry dead letters.
 /**
  * @param {Overview} status
@@ -41,8 +41,9 @@ export function graphOf(status) {
     if (parked) connect(`route ${name}`, `sink ${parked}`, 0, true);
   }
   for (const { name, dead_letter: parked } of status.sinks) if (parked) connect(`sink ${name}`, `sink ${parked}`, 0, true);
-  for (const { from, to, events } of status.edges) {
-    if (to === "memory" && events > 0 && !nodes.has("memory")) nodes.set("memory", { key: "memory", kind: "memory", component: { name: "memory", events: status.dead_letters }, column: 3, row: 0 });
+  for (const { from, to: end, events } of status.edges) {
+    const to = end === "dead-letter store" ? "memory" : end; // one place on the page
+    if (to === "memory" && events > 0 && !nodes.has("memory")) nodes.set("memory", { key: "memory", kind: "memory", component: { name: status.dead_letter_store ? "dead-letter store" : "memory", events: status.dead_letter_store?.held ?? status.dead_letters }, column: 3, row: 0 });
     const dead = from.startsWith(LETTERS);
     connect(dead ? from.slice(LETTERS.length) : from, to, events, dead);
   }

@@ -1,0 +1,96 @@
+import { make } from "../dom.js";
+import { dryRunResult } from "./dry-run-result.js";
+import { deleteLetters, dryRunLetter, fetchLetter, replayLetter } from "./letter-api.js";
+import { replayText } from "./replay-progress.js";
+
+// <letter-drawer> shows one dead letter. The role admin can edit its payload, see what would become of it, send it again, and delete it. It emits
+// "changed" when a letter may be gone.
+class LetterDrawer extends HTMLElement {
+  #dialog = make("dialog", { "aria-labelledby": "letter-title" });
+  #letter = null;
+
+  connectedCallback() {
+    this.replaceChildren(this.#dialog);
+    this.#dialog.addEventListener("click", (event) => { if (event.target === this.#dialog) this.#dialog.close(); }); // beside its content
+  }
+
+  // open shows the letter with a number. status has the places to which it can be sent, and the role.
+  async open(number, status) {
+    this.#letter = null;
+    this.#show(number, make("p", { class: "empty" }, "Loading…"));
+    if (!this.#dialog.open) this.#dialog.showModal();
+    try {
+      this.#letter = await fetchLetter(number);
+      this.#show(number, ...this.#content(this.#letter, status));
+    } catch (err) {
+      this.#show(number, make("p", { class: "error", role: "alert" }, err.message));
+    }
+  }
+
+  #show(number, ...content) {
+    const close = make("button", { type: "button", "aria-label": "Close" }, "✕");
+    close.addEventListener("click", () => this.#dialog.close());
+    this.#dialog.replaceChildren(make("div", { class: "drawer" }, make("header", {}, make("h2", { id: "letter-title" }, `Dead letter ${number}`), close), ...content));
+  }
+
+  #content(letter, status) {
+    const rows = [["Component", letter.component], ["Reason", letter.reason], ["Attempts", letter.attempts], ["Last attempt", letter.attempt_id], ["Time", letter.time], ["Source", letter.source],
+      ["Channel", letter.channel], ["Key", letter.key], ["ID", letter.id], ["Time of the event", letter.event_time], ...Object.entries(letter.attrs ?? {}).map(([name, value]) => [`Attribute ${name}`, value])];
+    const facts = make("dl", {}, ...rows.filter(([, value]) => value !== undefined && value !== "").flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+    if (status.role !== "admin") {
+      const masked = letter.masked ? [make("p", { class: "soft" }, "A transform of the route hides parts of this payload.")] : [];
+      return [facts, make("h3", {}, "Payload"), ...masked, make("pre", {}, letter.hidden ?? letter.data)];
+    }
+    return [facts, ...this.#controls(letter, status)];
+  }
+
+  // #controls returns what the role admin can do.
+  #controls(letter, status) {
+    const payload = make("textarea", { id: "letter-payload", rows: "10", spellcheck: "false" });
+    payload.value = letter.data;
+    const unedited = payload.value; // a textarea changes line breaks
+    const to = make("select", { id: "letter-to" }, make("option", { value: "" }, "where it has failed"),
+      ...status.routes.map(({ name }) => make("option", { value: `route ${name}` }, `route ${name}, as a whole`)), ...status.sinks.map(({ name }) => make("option", { value: `sink ${name}` }, `sink ${name}`)));
+    const result = make("div", { class: "result", role: "status" });
+    const change = () => ({ to: to.value, ...(payload.value === unedited ? {} : { data: payload.value }) });
+    const buttons = [];
+    const button = (text, name, act) => {
+      const element = make("button", { type: "button", ...(name ? { class: name } : {}) }, text);
+      element.addEventListener("click", async () => {
+        buttons.forEach((other) => { other.disabled = true; });
+        result.replaceChildren(make("p", {}, "…"));
+        try {
+          result.replaceChildren(await act());
+        } catch (err) {
+          result.replaceChildren(make("p", { class: "error" }, err.message));
+        }
+        buttons.forEach((other) => { other.disabled = false; });
+      });
+      buttons.push(element);
+      return element;
+    };
+    const replay = async () => {
+      const state = await replayLetter(letter.number, change());
+      this.#changed();
+      return make("p", { class: state.failed ? "error" : "good" }, replayText(state));
+    };
+    let sure = false;
+    const remove = button("Delete", "danger", async () => {
+      if (!sure) {
+        sure = true;
+        remove.textContent = "Delete for good";
+        return make("p", {}, "A deleted dead letter cannot be brought back. Press again to delete it.");
+      }
+      await deleteLetters({ numbers: [letter.number] });
+      this.#changed();
+      this.#dialog.close();
+      return "";
+    });
+    return [make("label", { for: "letter-payload" }, "Payload"), payload, make("div", { class: "actions" }, make("label", { for: "letter-to" }, "Send to"), to,
+      button("Dry run", "", async () => dryRunResult(await dryRunLetter(letter.number, change()))), button("Replay", "primary", replay), remove), result];
+  }
+
+  #changed() { this.dispatchEvent(new CustomEvent("changed")); }
+}
+
+customElements.define("letter-drawer", LetterDrawer);
