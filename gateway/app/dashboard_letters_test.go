@@ -84,24 +84,24 @@ routes:
 	b.await(`document.querySelector("#letter-payload")?.value.includes("4111")`)
 	b.accessible("a dead letter")
 	press("Dry run")
-	b.await(`document.querySelector("letter-drawer .result .error")?.textContent.includes("It would fail again: route large, transform strict")`)
+	b.await(`document.querySelector("letter-detail .result .error")?.textContent.includes("It would fail again: route large, transform strict")`)
 	eval[bool](b, `((p => p.value = p.value.replace("null", "101"))(document.querySelector("#letter-payload")), true)`)
 	press("Dry run")
-	b.await(`document.querySelector("letter-drawer .result").textContent.includes("Sink browsers")`)
+	b.await(`document.querySelector("letter-detail .result").textContent.includes("Sink browsers")`)
 	b.screenshot("letter")
 	press("Replay")
-	b.await(`document.querySelector("letter-drawer .result .good")?.textContent.includes("1 delivered")`)
+	b.await(`document.querySelector("letter-detail .result .good")?.textContent.includes("1 delivered")`)
 	b.await(rows(0))
-	eval[bool](b, `(document.querySelector("letter-drawer dialog").close(), document.querySelector("letter-search form").reset(), true)`)
+	eval[bool](b, `(document.querySelector("side-drawer").close(), document.querySelector("letter-search form").reset(), true)`)
 	b.await(rows(5))
 	fill("component", "sink shop")
 	b.await(rows(3))
 	press("Replay all that match")
-	press("Replay all that match")
+	press("Replay all that match: really?")
 	b.await(`document.querySelector("replay-progress .error")?.textContent.includes("3 failed again")`)
 	mended.Store(true)
 	press("Replay all that match")
-	press("Replay all that match")
+	press("Replay all that match: really?")
 	b.await(`document.querySelector("replay-progress .good")?.textContent.includes("3 delivered")`)
 	for n := range 3 {
 		if body := <-got; !strings.Contains(body, fmt.Sprintf(`{"n":%d,`, n)) {
@@ -121,7 +121,7 @@ routes:
 		t.Errorf("the role read sees %d controls", n)
 	}
 	eval[bool](reads, `(document.querySelector("letter-table .link").click(), true)`)
-	reads.await(`document.querySelector("letter-drawer pre")?.textContent.includes('"card":"***"')`)
+	reads.await(`document.querySelector("letter-detail pre")?.textContent.includes('"card":"***"')`)
 	if text := eval[string](reads, `document.body.innerHTML`); strings.Contains(text, "4111") {
 		t.Error("the role read sees a masked field")
 	}
@@ -129,7 +129,7 @@ routes:
 
 	eval[bool](b, `(document.querySelector("letter-table thead input").click(), true)`)
 	press("Delete 2 selected")
-	press("Delete 2 selected")
+	press("Delete 2 selected: really?")
 	b.await(`document.querySelector("dead-letter-view .summary").textContent.includes("2 deleted")`)
 	if title := eval[string](b, `document.title`); strings.Contains(title, "fooled") || eval[int](b, `document.querySelectorAll("dead-letter-view img, dead-letter-view svg").length`) != 0 {
 		t.Errorf("fooled: %s", title)

@@ -250,7 +250,6 @@ export interface Overview {
   version: string;
   started: string;
   now: string;
-  role: string;
   dead_letters: number;
   demo: boolean;
   demo_state?: DemoState;

@@ -1,6 +1,6 @@
 import { make, short } from "../dom.js";
 import { deleteLetters, downloadURL, replayLetters, searchLetters } from "./letter-api.js";
-import "./letter-drawer.js";
+import "./letter-detail.js";
 import "./letter-search.js";
 import "./letter-table.js";
 import "./replay-progress.js";
@@ -9,7 +9,7 @@ import "./replay-progress.js";
 class DeadLetterView extends HTMLElement {
   #search = make("letter-search");
   #table = make("letter-table");
-  #drawer = make("letter-drawer");
+  #detail = make("letter-detail");
   #progress = make("replay-progress");
   #summary = make("p", { class: "summary", role: "status" });
   #actions = make("div", { class: "actions" });
@@ -17,27 +17,44 @@ class DeadLetterView extends HTMLElement {
   #more = make("button", { type: "button" }, "Older ones");
   #problem = make("p", { class: "error", role: "alert" });
   #status = null;
+  #wanted = ""; // the letter to open when there is a status
   #seen = ""; // of the status, when letters were searched last
   #letters = [];
   #next = 0;
   #abort = new AbortController();
-  #confirm = null; // what a second press of a button confirms
+  #confirm = ""; // the text of the button that was pressed once
 
   connectedCallback() {
     if (this.#summary.isConnected) return;
-    this.replaceChildren(this.#search, make("div", { class: "bar" }, this.#summary, this.#actions), this.#progress, this.#problem, this.#table, this.#more, this.#drawer);
-    this.#search.addEventListener("search", () => this.#load());
-    this.#table.addEventListener("open", ({ detail }) => this.#drawer.open(detail, this.#status));
-    this.#table.addEventListener("select", () => this.#drawActions());
+    this.replaceChildren(this.#search, make("div", { class: "bar" }, this.#summary, this.#actions), this.#progress, this.#problem, this.#table, this.#more);
+    this.#search.addEventListener("search", () => { this.#confirm = ""; this.#load(); });
+    this.#table.addEventListener("open", ({ detail }) => this.follow(String(detail)));
+    this.#table.addEventListener("select", () => { this.#confirm = ""; this.#drawActions(); });
     this.#more.addEventListener("click", () => this.#load(this.#next));
-    for (const changes of [this.#drawer, this.#progress]) changes.addEventListener("changed", () => this.#load());
+    for (const changes of [this.#detail, this.#progress]) changes.addEventListener("changed", () => this.#load());
+    this.#detail.addEventListener("deleted", () => document.querySelector("side-drawer").close());
     this.#draw();
+  }
+
+  // follow opens the letter with a number, as the link #dead-letters/17 does.
+  follow(number) {
+    if (!/^\d+$/.test(number)) return;
+    this.#wanted = number;
+    if (this.#status) this.#open();
+  }
+
+  #open() {
+    const number = this.#wanted;
+    this.#wanted = "";
+    document.querySelector("side-drawer").open(`Dead letter ${number}`, this.#detail, `dead-letters/${number}`);
+    this.#detail.load(Number(number), this.#status);
   }
 
   // show searches again when there are other letters than before, unless somebody selects some or looks at older ones.
   show(status) {
     const before = this.#status;
     this.#status = status;
+    if (this.#wanted) this.#open();
     const store = status.dead_letter_store;
     const seen = store ? `${store.stored}-${store.removed}-${store.evicted}-${store.expired}` : String(status.dead_letters);
     if (before?.role !== status.role) this.#drawActions();
@@ -77,7 +94,6 @@ class DeadLetterView extends HTMLElement {
 
   #drawActions() {
     const chosen = [...this.#table.selected];
-    this.#confirm = null;
     this.#actions.hidden = this.#status?.role !== "admin" || this.#letters.length === 0;
     if (this.#actions.hidden) return;
     const query = this.#search.query, searched = Object.keys(query).length > 0;
@@ -100,13 +116,15 @@ class DeadLetterView extends HTMLElement {
 
   // #button returns a button; with confirm, only a second press acts.
   #button(text, name, confirm, act) {
-    const element = make("button", { type: "button", class: name }, text);
+    const sure = `${text}: really?`;
+    const element = make("button", { type: "button", class: name }, this.#confirm === text ? sure : text);
     element.addEventListener("click", async () => {
-      if (confirm && this.#confirm !== element) {
-        this.#confirm = element;
-        element.textContent = `${text}: really?`;
+      if (confirm && this.#confirm !== text) {
+        this.#confirm = text;
+        element.textContent = sure;
         return;
       }
+      this.#confirm = "";
       element.disabled = true;
       try {
         await act();

@@ -3,34 +3,17 @@ import { dryRunResult } from "./dry-run-result.js";
 import { deleteLetters, dryRunLetter, fetchLetter, replayLetter } from "./letter-api.js";
 import { replayText } from "./replay-progress.js";
 
-// <letter-drawer> shows one dead letter. The role admin can edit its payload, see what would become of it, send it again, and delete it. It emits
-// "changed" when a letter may be gone.
-class LetterDrawer extends HTMLElement {
-  #dialog = make("dialog", { "aria-labelledby": "letter-title" });
-  #letter = null;
-
-  connectedCallback() {
-    this.replaceChildren(this.#dialog);
-    this.#dialog.addEventListener("click", (event) => { if (event.target === this.#dialog) this.#dialog.close(); }); // beside its content
-  }
-
-  // open shows the letter with a number. status has the places to which it can be sent, and the role.
-  async open(number, status) {
-    this.#letter = null;
-    this.#show(number, make("p", { class: "empty" }, "Loading…"));
-    if (!this.#dialog.open) this.#dialog.showModal();
+// <letter-detail> shows one dead letter in the drawer. The role admin can edit its payload, see what would become of it, send it again, and
+// delete it. It emits "changed" when a letter may be gone, and "deleted" when it is.
+class LetterDetail extends HTMLElement {
+  // load shows the letter with a number. status has the places to which it can be sent, and the role.
+  async load(number, status) {
+    this.replaceChildren(make("p", { class: "empty" }, "Loading…"));
     try {
-      this.#letter = await fetchLetter(number);
-      this.#show(number, ...this.#content(this.#letter, status));
+      this.replaceChildren(...this.#content(await fetchLetter(number), status));
     } catch (err) {
-      this.#show(number, make("p", { class: "error", role: "alert" }, err.message));
+      this.replaceChildren(make("p", { class: "error", role: "alert" }, err.message));
     }
-  }
-
-  #show(number, ...content) {
-    const close = make("button", { type: "button", "aria-label": "Close" }, "✕");
-    close.addEventListener("click", () => this.#dialog.close());
-    this.#dialog.replaceChildren(make("div", { class: "drawer" }, make("header", {}, make("h2", { id: "letter-title" }, `Dead letter ${number}`), close), ...content));
   }
 
   #content(letter, status) {
@@ -83,8 +66,8 @@ class LetterDrawer extends HTMLElement {
       }
       await deleteLetters({ numbers: [letter.number] });
       this.#changed();
-      this.#dialog.close();
-      return "";
+      this.dispatchEvent(new CustomEvent("deleted"));
+      return make("p", { class: "good" }, "Deleted");
     });
     return [make("label", { for: "letter-payload" }, "Payload"), payload, make("div", { class: "actions" }, make("label", { for: "letter-to" }, "Send to"), to,
       button("Dry run", "", async () => dryRunResult(await dryRunLetter(letter.number, change()))), button("Replay", "primary", replay), remove), result];
@@ -93,4 +76,4 @@ class LetterDrawer extends HTMLElement {
   #changed() { this.dispatchEvent(new CustomEvent("changed")); }
 }
 
-customElements.define("letter-drawer", LetterDrawer);
+customElements.define("letter-detail", LetterDetail);
