@@ -162,7 +162,7 @@ from the file that NAME_FILE names.`,
 	root.Flags().StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error; overrides log.level")
 	root.Flags().StringVar(&f.data, "data", "", "`folder` in which the embedded servers store their data; without it, the data is lost on exit")
 	root.AddCommand(checkCommand(set, f), testCommand(set, f), pluginsCommand(set), tailCommand(set, f), replayCommand(set, f),
-		statusCommand(f), topCommand(f), tapCommand(f), reloadCommand(f), logLevelCommand(f), deadLettersCommand(set, f),
+		statusCommand(f), topCommand(f), tapCommand(f), reloadCommand(f), logLevelCommand(f), deadLettersCommand(set, f), whereCommand(f),
 		initCommand(set), buildCommand(), newCommand(), importCommand(set), schemaCommand(set), versionCommand())
 	completeFlag(root, "route", set, f, routeNames)
 	taken := []string{"help", "completion"} // cobra's

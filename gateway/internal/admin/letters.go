@@ -58,6 +58,7 @@ func (a *Admin) mountLetters(m plugin.Mounter) error {
 	}
 	return errors.Join(
 		handle("GET /api/dead-letters", RoleRead, a.listLetters),
+		handle("GET /api/events/{id...}", RoleRead, a.whereIs),
 		handle("GET /api/dead-letters/{number}", RoleRead, a.showLetter),
 		handle("DELETE /api/dead-letters/{number}", RoleAdmin, a.deleteLetter),
 		handle("POST /api/dead-letters/{number}/dry-run", RoleAdmin, a.dryRunLetter),
@@ -176,6 +177,20 @@ func (a *Admin) showLetter(w http.ResponseWriter, r *http.Request) error {
 		see(&l)
 	}
 	writeJSON(w, http.StatusOK, l)
+	return nil
+}
+
+// whereIs answers with what is known of the event with the ID of the path.
+func (a *Admin) whereIs(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	if id == "" {
+		return requestError{errors.New("name the ID of an event: /api/events/ID")}
+	}
+	where, err := a.Router.Where(r.Context(), id, a.see(r))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, where)
 	return nil
 }
 

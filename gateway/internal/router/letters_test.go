@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/letters"
+	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/testenv"
 )
 
 // startWithStore starts a router that keeps dead letters in a store. When the test ends, no letter is left out without a count.
@@ -124,6 +129,68 @@ func TestStoredLetterIsAcked(t *testing.T) {
 	slices.Sort(all)
 	if want := []string{"0+", "1+", "2+", "3+"}; !slices.Equal(all, want) { // the stage before was not applied a second time
 		t.Errorf("delivered %q, want %q", all, want)
+	}
+}
+
+// TestWhereAnEventIs proves that an event is found in the queue where it is delayed, behind it, and as a dead letter.
+func TestWhereAnEventIs(t *testing.T) {
+	tried := make(chan struct{}, 100)
+	fails := sinkFunc(func(context.Context, []*event.Event) error {
+		tried <- struct{}{}
+		return plugin.Failed(map[int]error{0: errSink})
+	})
+	parks := sinkFunc(func(_ context.Context, events []*event.Event) error {
+		failed := map[int]error{}
+		for i, e := range events {
+			if e.ID == "0" || e.ID == "4999" { // memory has the latest letters only
+				failed[i] = plugin.Permanent(errSink)
+			}
+		}
+		if len(failed) == 0 {
+			return nil
+		}
+		return plugin.Failed(failed)
+	})
+	source := sourceFunc(func(ctx context.Context, out plugin.Output) error {
+		out.Ready()
+		for n := range 5000 { // more than are looked at under one hold of the lock
+			_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{ID: fmt.Sprint(n), Key: "k", Data: []byte("x")}}})
+			if n == 0 {
+				<-tried
+			}
+		}
+		<-ctx.Done()
+		return nil
+	})
+	r := start(t, Graph{
+		Sources: []SourceSpec{sourceSpec("in", source)},
+		Sinks: []SinkSpec{
+			sinkSpec("slow", fails, func(d *delivery.Options) {
+				d.Retry.Initial, d.Retry.Max = options.Duration(time.Hour), options.Duration(time.Hour)
+				d.Queue.Batch = 1
+			}),
+			sinkSpec("parks", parks, nil),
+		},
+		Routes: routeTo("slow", "parks"),
+	})
+	for id, want := range map[string]string{"0": "sink slow delayed 1, sink parks dead_letter 1", "4999": "sink slow queued 0, sink parks dead_letter 1", "other": ""} {
+		testenv.Eventually(t, testenv.Wait, id, func() bool {
+			w, err := r.Where(t.Context(), id, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, at := range w.Found {
+				if at.State == stats.WhereBlocked { // a worker has looked at it
+					at.State = stats.WhereQueued
+				}
+				got = append(got, fmt.Sprintf("%s %s %d", at.Component, at.State, at.Attempts))
+			}
+			return strings.Join(got, ", ") == want
+		}, func() string { w, err := r.Where(t.Context(), id, nil); return fmt.Sprintf("%+v, %v", w, err) })
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
 	}
 }
 
