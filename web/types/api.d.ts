@@ -340,7 +340,6 @@ export interface SinkStatus {
   needs_token?: boolean;
   lists?: string[];
   snapshots?: string[];
-  snapshots?: string[];
   breaker: BreakerStatus;
   retries: number;
   negative_latency: number;
