@@ -12,5 +12,6 @@ import (
 )
 
 func main() {
-	app.Main(plugin.Set{Sources: sources.All(), Transforms: transforms.All(), Sinks: sinks.All()})
+	app.Main(plugin.Set{Sources: sources.All(), Transforms: transforms.All(), Sinks: sinks.All()},
+		app.Programs(sources.Program, transforms.Program, sinks.Program))
 }

@@ -2,6 +2,7 @@
 package sinks
 
 import (
+	"eventgateway/gateway/childproc"
 	"eventgateway/gateway/plugin"
 	"eventgateway/sinks/exec"
 	"eventgateway/sinks/file"
@@ -17,3 +18,6 @@ import (
 func All() []plugin.SinkType {
 	return []plugin.SinkType{exec.Type(), file.Type(), postgres.Type(), redispub.Type(), redisstream.Type(), stdout.Type(), webhook.Type(), websocket.Type()}
 }
+
+// Program returns the type of a sink that is a program with a manifest.
+func Program(m childproc.Manifest) plugin.SinkType { return exec.Program(m) }

@@ -2,6 +2,7 @@
 package sources
 
 import (
+	"eventgateway/gateway/childproc"
 	"eventgateway/gateway/plugin"
 	"eventgateway/sources/exec"
 	"eventgateway/sources/generate"
@@ -16,3 +17,6 @@ import (
 func All() []plugin.SourceType {
 	return []plugin.SourceType{exec.Type(), generate.Type(), postgresnotify.Type(), postgresoutbox.Type(), postgreswal.Type(), redisstream.Type(), redissub.Type()}
 }
+
+// Program returns the type of a source that is a program with a manifest.
+func Program(m childproc.Manifest) plugin.SourceType { return exec.Program(m) }

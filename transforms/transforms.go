@@ -2,6 +2,7 @@
 package transforms
 
 import (
+	"eventgateway/gateway/childproc"
 	"eventgateway/gateway/plugin"
 	"eventgateway/transforms/batch"
 	"eventgateway/transforms/cloudevents"
@@ -30,3 +31,6 @@ func All() []plugin.TransformType {
 		remove.Type(), rename.Type(), sample.Type(), schema.Type(), set.Type(), split.Type(), throttle.Type(), wasm.Type(), window.Type(),
 	}
 }
+
+// Program returns the type of a transform that is a program with a manifest.
+func Program(m childproc.Manifest) plugin.TransformType { return exec.Program(m) }

@@ -26,7 +26,8 @@ type Feature func(*features)
 
 // features are the features of this binary.
 type features struct {
-	acme acme.New // nil: it obtains no certificates
+	acme     acme.New // nil: it obtains no certificates
+	programs *programs
 }
 
 // ACME returns the feature http.tls.acme, with a client that obtains certificates.
@@ -36,6 +37,11 @@ func ACME(client acme.New) Feature { return func(f *features) { f.acme = client 
 // success, 1 after a failure, 2 where the command line is wrong. `gateway status`, and a plugin's command
 // ([plugin.WithExitStatus]), may end with another status.
 func Main(set plugin.Set, with ...Feature) {
+	set, err := addPrograms(set, os.Getenv(programsVariable), with...)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", programsVariable, err)
+		os.Exit(1)
+	}
 	root, err := command(set, with...)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "this gateway was built with invalid plugin types:\n%v\n", err)
@@ -163,7 +169,7 @@ from the file that NAME_FILE names.`,
 	root.Flags().StringVar(&f.data, "data", "", "`folder` in which the embedded servers store their data; without it, the data is lost on exit")
 	root.AddCommand(checkCommand(set, f), testCommand(set, f), pluginsCommand(set), tailCommand(set, f), replayCommand(set, f),
 		statusCommand(f), topCommand(f), tapCommand(f), reloadCommand(f), logLevelCommand(f), deadLettersCommand(set, f),
-		initCommand(set), buildCommand(), newCommand(), importCommand(set), schemaCommand(set), versionCommand())
+		conformanceCommand(), initCommand(set), buildCommand(), newCommand(), importCommand(set), schemaCommand(set), versionCommand())
 	completeFlag(root, "route", set, f, routeNames)
 	taken := []string{"help", "completion"} // cobra's
 	for _, c := range root.Commands() {

@@ -202,3 +202,28 @@ func (w *Event) Apply(e *event.Event) (payload bool, err error) {
 	}
 	return true, nil
 }
+
+// Made returns what an answer of a transform makes of each of events. Its error is a violation of the protocol.
+func (m *Message) Made(events []*event.Event) (each [][]*event.Event, err error) {
+	each = make([][]*event.Event, len(events))
+	last := 0
+	for i := range m.Events {
+		w, of := &m.Events[i], 0
+		switch {
+		case w.Of != nil:
+			of = *w.Of
+		case len(events) > 1:
+			return nil, Violation("the event %d of the answer has no of: write the index of the event that it was made of", i)
+		}
+		if of < last || of >= len(events) {
+			return nil, Violation("the event %d of the answer has of: %d: write indexes in ascending order, below %d", i, of, len(events))
+		}
+		last = of
+		made := events[of].WithData(events[of].Data)
+		if _, err := w.Apply(made); err != nil {
+			return nil, Violation("the event %d of the answer: %w", i, err)
+		}
+		each[of] = append(each[of], made)
+	}
+	return each, nil
+}

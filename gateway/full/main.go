@@ -12,5 +12,5 @@ import (
 )
 
 func main() {
-	app.Main(plugin.Set{Sources: sources.All(), Transforms: transforms.All(), Sinks: sinks.All()}, app.ACME(acmeclient.New))
+	app.Main(plugin.Set{Sources: sources.All(), Transforms: transforms.All(), Sinks: sinks.All()}, app.ACME(acmeclient.New), app.Programs(sources.Program, transforms.Program, sinks.Program))
 }

@@ -14,13 +14,18 @@ import (
 type Options struct {
 	childproc.Config
 	Settings
+	Declared
 }
 
 // Settings are the options that a program with a manifest has as well.
 type Settings struct {
-	MaxDeliveries int  `koanf:"max_deliveries" rule:"min=1,max=1000" doc:"how often an event is written during which the program ends or hangs, before it is a dead letter"`
-	Gaps          bool `koanf:"gaps" doc:"tell the program of gaps"`
-	Durable       bool `koanf:"durable" doc:"the program has stored events when it acks them, so this may be the dead_letter sink of a source that replays"`
+	MaxDeliveries int `koanf:"max_deliveries" rule:"min=1,max=1000" doc:"how often an event is written during which the program ends or hangs, before it is a dead letter"`
+}
+
+// Declared are the options that say what the program can do, in place of a manifest.
+type Declared struct {
+	Gaps    bool `koanf:"gaps" doc:"tell the program of gaps"`
+	Durable bool `koanf:"durable" doc:"the program has stored events when it acks them, so this may be the dead_letter sink of a source that replays"`
 }
 
 // Capabilities is part of [plugin.CapabilityOptions].
@@ -35,12 +40,28 @@ func (o *Options) Capabilities() []plugin.Capability {
 func (o *Options) Check(report func(option, text string)) { o.Config.Check(report) }
 
 func defaults() Options {
-	return Options{childproc.Config{Limits: childproc.Defaults()}, Settings{MaxDeliveries: 5}}
+	return Options{Config: childproc.Config{Limits: childproc.Defaults()}, Settings: Settings{MaxDeliveries: 5}}
 }
 
 // Type describes the sink.
 func Type() plugin.SinkType {
 	return plugin.NewSink("exec", "Has a program in any language deliver events.", defaults, build).WithOptional(plugin.Durable)
+}
+
+// Program returns the type of a sink with a manifest.
+func Program(m childproc.Manifest) plugin.SinkType {
+	d := defaults()
+	t := plugin.NewDynamic(plugin.KindSink, m.Name, m.Summary, m.Defaults(&d.Limits, &d.Settings), func(opts any, env plugin.Env) (plugin.Sink, error) {
+		o := Options{Declared: Declared{Gaps: m.Has(childproc.Gaps)}}
+		var limits childproc.Limits
+		o.Config = m.Config(opts, &limits, &o.Settings)
+		o.Limits = limits
+		return build(o, env)
+	})
+	if m.Has(childproc.Durable) {
+		t = t.With(plugin.Durable)
+	}
+	return t
 }
 
 func build(o Options, env plugin.Env) (plugin.Sink, error) {

@@ -2,6 +2,9 @@
 """A source that emits the lines of a file as it grows, and resumes, in the protocol of gateway/childproc/README.md."""
 import json, select, sys
 
+if sys.argv[1:] == ["--describe"]:
+    sys.exit(print(json.dumps({"protocol": 1, "kind": "source", "name": "tail", "summary": "Emits the lines of a file.", "capabilities": ["acks"],
+                               "options": [{"name": "path", "type": "text", "doc": "file to read", "required": True}]})))
 hello = json.loads(sys.stdin.readline())
 file = open(hello["options"]["path"], "rb")
 file.seek(hello.get("state", 0))

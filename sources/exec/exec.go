@@ -13,12 +13,17 @@ import (
 type Options struct {
 	childproc.Config
 	Settings
+	Declared
 }
 
 // Settings are the options that a program with a manifest has as well.
 type Settings struct {
-	Acks     bool `koanf:"acks" doc:"the program resumes behind what was acked: by the state that it gets at its start, or by the acks that it reads"`
-	InFlight int  `koanf:"in_flight" rule:"min=1,max=10000000" doc:"maximum of events in flight with acks: true"`
+	InFlight int `koanf:"in_flight" rule:"min=1,max=10000000" doc:"maximum of events in flight with acks: true"`
+}
+
+// Declared are the options that say what the program can do, in place of a manifest.
+type Declared struct {
+	Acks bool `koanf:"acks" doc:"the program resumes behind what was acked: by the state that it gets at its start, or by the acks that it reads"`
 }
 
 // Capabilities is part of [plugin.CapabilityOptions].
@@ -33,12 +38,28 @@ func (o *Options) Capabilities() []plugin.Capability {
 func (o *Options) Check(report func(option, text string)) { o.Config.Check(report) }
 
 func defaults() Options {
-	return Options{childproc.Config{Limits: childproc.Defaults()}, Settings{InFlight: 10_000}}
+	return Options{Config: childproc.Config{Limits: childproc.Defaults()}, Settings: Settings{InFlight: 10_000}}
 }
 
 // Type describes the source.
 func Type() plugin.SourceType {
 	return plugin.NewSource("exec", "Has a program in any language emit events.", defaults, build).WithOptional(plugin.Replays, plugin.KeepsState)
+}
+
+// Program returns the type of a source with a manifest.
+func Program(m childproc.Manifest) plugin.SourceType {
+	d := defaults()
+	t := plugin.NewDynamic(plugin.KindSource, m.Name, m.Summary, m.Defaults(&d.Limits, &d.Settings), func(opts any, env plugin.Env) (plugin.Source, error) {
+		o := Options{Declared: Declared{Acks: m.Has(childproc.Acks)}}
+		var limits childproc.Limits
+		o.Config = m.Config(opts, &limits, &o.Settings)
+		o.Limits = limits
+		return build(o, env)
+	})
+	if m.Has(childproc.Acks) {
+		t = t.With(plugin.Replays, plugin.KeepsState)
+	}
+	return t
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {

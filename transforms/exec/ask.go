@@ -78,25 +78,12 @@ func take(m *childproc.Message, events []*event.Event, results []result) error {
 	if err != nil {
 		return err
 	}
-	last := 0
-	for i := range m.Events {
-		w := &m.Events[i]
-		of := 0
-		switch {
-		case w.Of != nil:
-			of = *w.Of
-		case len(events) > 1:
-			return childproc.Violation("the event %d of the answer has no of: write the index of the event that it was made of", i)
-		}
-		if of < last || of >= len(events) {
-			return childproc.Violation("the event %d of the answer has of: %d: write indexes in ascending order, below %d", i, of, len(events))
-		}
-		last = of
-		made := events[of].WithData(events[of].Data)
-		if _, err := w.Apply(made); err != nil {
-			return childproc.Violation("the event %d of the answer: %w", i, err)
-		}
-		results[of].events = append(results[of].events, made)
+	each, err := m.Made(events)
+	if err != nil {
+		return err
+	}
+	for i, made := range each {
+		results[i].events = made
 	}
 	for i, err := range failures {
 		results[i] = result{err: err}

@@ -1,17 +1,19 @@
 #!/usr/bin/python3
-"""A transform that adds the length of a field, in the protocol of gateway/childproc/README.md."""
+# A transform that adds the length of a field, in the protocol of gateway/childproc/README.md.
 import json, sys
 
+if sys.argv[1:] == ["--describe"]:
+    sys.exit(print(json.dumps({"protocol": 1, "kind": "transform", "name": "length", "summary": "Adds the length of a field.",
+                               "options": [{"name": "field", "type": "text", "doc": "name of the field", "required": True}]})))
 field = json.loads(sys.stdin.readline())["options"]["field"]
 print('{"ready":1}', flush=True)
-for line in sys.stdin:
-    batch = json.loads(line)
+for batch in map(json.loads, sys.stdin):
     made, failed = [], []
-    for index, event in enumerate(batch["events"]):
+    for index, event in enumerate(batch.get("events", [])):
         try:
             payload = json.loads(event["data"])
-            payload["length"] = len(payload[field])
-            made.append({"of": index, "data": payload})
-        except (KeyError, TypeError, ValueError) as e:
+            made.append({"of": index, "data": payload | {"length": len(payload[field])}})
+        except Exception as e:
             failed.append({"index": index, "error": repr(e)})
-    print(json.dumps({"ack": batch["batch"], "events": made, "failed": failed}), flush=True)
+    if "batch" in batch:
+        print(json.dumps({"ack": batch["batch"], "events": made, "failed": failed}), flush=True)

@@ -9,7 +9,7 @@ while read -r line; do
 	number=${line#'{"batch":'}
 	number=${number%%,*}
 	case $line in
-	*"$word"*) echo '{"ack":'"$number"',"events":[{"of":0}]}' ;;
-	*) echo '{"ack":'"$number"'}' ;;
+	'{"batch":'*"$word"*) echo '{"ack":'"$number"',"events":[{"of":0}]}' ;;
+	'{"batch":'*) echo '{"ack":'"$number"'}' ;;
 	esac
 done

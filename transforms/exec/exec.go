@@ -16,6 +16,7 @@ import (
 type Options struct {
 	childproc.Config
 	Settings
+	Declared
 }
 
 // Settings are the options that a program with a manifest has as well.
@@ -23,8 +24,12 @@ type Settings struct {
 	Timeout       options.Duration `koanf:"timeout" rule:"min=1ms,max=10m" doc:"how long the program may take for one line of events"`
 	MaxBatch      int              `koanf:"max_batch" rule:"min=1,max=100000" doc:"most events in one line; 1 for a program that takes one event at a time"`
 	MaxDeliveries int              `koanf:"max_deliveries" rule:"min=1,max=1000" doc:"how often the program gets an event during which it ends or hangs, before on_error decides about the event"`
-	Stateful      bool             `koanf:"stateful" doc:"the result depends on earlier events or on the time, so this cannot be before a sink that takes its history from a source"`
-	Deduplicates  bool             `koanf:"deduplicates" doc:"the program drops events that it has seen before, so this cannot follow a source that replays"`
+}
+
+// Declared are the options that say what the program does, in place of a manifest.
+type Declared struct {
+	Stateful     bool `koanf:"stateful" doc:"the result depends on earlier events or on the time, so this cannot be before a sink that takes its history from a source"`
+	Deduplicates bool `koanf:"deduplicates" doc:"the program drops events that it has seen before, so this cannot follow a source that replays"`
 }
 
 // Capabilities is part of [plugin.CapabilityOptions].
@@ -42,12 +47,30 @@ func (o *Options) Capabilities() (all []plugin.Capability) {
 func (o *Options) Check(report func(option, text string)) { o.Config.Check(report) }
 
 func defaults() Options {
-	return Options{childproc.Config{Limits: childproc.Defaults()}, Settings{Timeout: options.Duration(10 * time.Second), MaxBatch: 512, MaxDeliveries: 3}}
+	return Options{Config: childproc.Config{Limits: childproc.Defaults()}, Settings: Settings{Timeout: options.Duration(10 * time.Second), MaxBatch: 512, MaxDeliveries: 3}}
 }
 
 // Type describes the transform.
 func Type() plugin.TransformType {
 	return plugin.NewTransform("exec", "Has a program in any language transform events.", defaults, build).WithOptional(plugin.Stateful, plugin.Deduplicates)
+}
+
+// Program returns the type of a transform with a manifest.
+func Program(m childproc.Manifest) plugin.TransformType {
+	d := defaults()
+	t := plugin.NewDynamic(plugin.KindTransform, m.Name, m.Summary, m.Defaults(&d.Limits, &d.Settings), func(opts any, env plugin.Env) (plugin.Transform, error) {
+		var o Options
+		var limits childproc.Limits
+		o.Config = m.Config(opts, &limits, &o.Settings)
+		o.Limits = limits
+		return build(o, env)
+	})
+	for name, capability := range map[string]plugin.Capability{childproc.Stateful: plugin.Stateful, childproc.Deduplicates: plugin.Deduplicates} {
+		if m.Has(name) {
+			t = t.With(capability)
+		}
+	}
+	return t
 }
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {
