@@ -47,6 +47,7 @@ bench:
 	.ci/prepare
 	@mkdir -p bin
 	{ $(GO) test -run '^$$' -bench . -benchtime 1x -count 1 -timeout 40m ./gateway/app; \
+	$(GO) test -run '^$$' -bench Program -benchtime 1x -count 1 -timeout 10m ./sources/exec ./transforms/exec ./sinks/exec; \
 	$(GO) test -run '^$$' -bench 'Subscriptions|Feeder' -benchtime 1x -count 1 -timeout 15m ./sinks/websocket; \
 	$(GO) test -run '^$$' -bench . ./gateway/internal/router ./gateway/internal/queue ./gateway/rawjson ./gateway/expr ./transforms/set; } 2>&1 | $(GO) run ./gateway/bench -o bin/bench.jsonl
 

@@ -16,7 +16,7 @@ var arrows = map[string]string{
 	"gateway/full":    "gateway/app gateway/plugin gateway/full/acmeclient sources transforms sinks",
 	"gateway/bench":   "",
 	"gateway/release": "",
-	"gateway/app":     "gateway/internal/state gateway/acme gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/internal/systemd gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/internal/tracing gateway/internal/tap",
+	"gateway/app":     "gateway/childproc gateway/childproc/conformance gateway/internal/state gateway/acme gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/internal/systemd gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/internal/tracing gateway/internal/tap",
 
 	// The engine, which no plugin imports.
 	"gateway/internal/admin":      "gateway/internal/delivery gateway/internal/router gateway/internal/deadletter gateway/internal/stats gateway/plugin gateway/options web gateway/logsample gateway/expr gateway/internal/tap",
