@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"testing"
 )
 
@@ -66,6 +67,14 @@ func TestPageIsSmall(t *testing.T) {
 	t.Logf("%d bytes", total)
 	if total > maxTransfer {
 		t.Errorf("the page takes %d bytes, more than %d", total, maxTransfer)
+	}
+}
+
+// TestPageHasTypes proves that the code of the page agrees with its types, which are in comments, and with those of the API.
+func TestPageHasTypes(t *testing.T) {
+	const tsc = "../.ci/node_modules/.bin/tsc"
+	if out, err := exec.Command(tsc, "-p", ".").CombinedOutput(); err != nil {
+		t.Errorf("%v: run .ci/prepare if %s is missing\n%s", err, tsc, out)
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 // apiTypes are the answers of the API that the page reads.
 var apiTypes = []any{
 	admin.Overview{}, stats.HistoryPage{}, stats.TimelinePage{}, admin.ComponentPage{}, config.Component{}, letters.Letter{}, tap.Item{}, tap.Counts{},
-	delivery.AttemptList{}, delivery.ClientList{},
+	delivery.AttemptList{}, delivery.ClientList{}, admin.DryRunResult{}, letters.ReplayState{},
 }
 
 // TestPageHasTypesOfAPI proves that the types with which the page is checked are those of the answers.

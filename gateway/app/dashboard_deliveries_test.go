@@ -34,8 +34,8 @@ sinks: {shop: {type: webhook, url: "%s/secret-path", allow: [127.0.0.1], secrets
 routes: {all: {from: [made], to: [shop, browsers]}}
 `, receiver.URL, webhookKey)), nil)
 	b := openDashboard(t, r)
-	b.await(`!document.getElementById("tab-deliveries").hidden`)
-	b.await(`(location.hash = "deliveries", document.querySelectorAll("delivery-view tbody tr").length === 1)`)
+	b.await(`!document.getElementById("tab-webhooks").hidden`)
+	b.await(`(location.hash = "webhooks", document.querySelectorAll("delivery-view tbody tr").length === 1)`)
 	b.await(`document.querySelector("delivery-view tbody tr").innerText.includes("422") && document.querySelector("delivery-view tbody tr").innerText.includes("given up")`)
 	b.screenshots("deliveries")
 	b.run(chromedp.Click("delivery-view tbody a"))
@@ -52,7 +52,7 @@ routes: {all: {from: [made], to: [shop, browsers]}}
 		t.Errorf("%d requests", requests.Load())
 	}
 	b.run(chromedp.KeyEvent(kb.Escape))
-	b.await(`!document.querySelector("side-drawer dialog[open]") && location.hash === "#deliveries"`)
+	b.await(`!document.querySelector("side-drawer dialog[open]") && location.hash === "#webhooks"`)
 	b.await(`((select) => { select.value = "failed"; select.dispatchEvent(new Event("change")); return document.querySelectorAll("delivery-view tbody tr").length === 1; })(document.querySelectorAll("delivery-view select")[1])`)
 	if n := eval[int](b, `document.querySelectorAll("delivery-view img, attempt-detail img, attempt-detail b").length`); n != 0 {
 		t.Error("text became markup")

@@ -37,7 +37,7 @@ tabs.add({ id: "events", title: "Events", element: "event-view" });
 tabs.add({ id: "charts", title: "Charts", element: "charts-view" });
 tabs.add({ id: "timeline", title: "Timeline", element: "timeline-view" });
 tabs.add({ id: "dead-letters", title: "Dead letters", element: "dead-letter-view", count: (/** @type {import("../types/api.js").Overview} */ status) => status.dead_letter_store?.held ?? status.dead_letters });
-tabs.add({ id: "deliveries", title: "Webhooks", element: "delivery-view", available: hasAttempts });
+tabs.add({ id: "webhooks", title: "Webhooks", element: "delivery-view", available: hasAttempts });
 tabs.add({ id: "clients", title: "Clients", element: "client-view", available: hasClients });
 /** @type {any} */
 const eventView = tabs.element("events"); // it receives events also while another view is open

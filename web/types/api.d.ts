@@ -115,10 +115,23 @@ export interface Difference {
   after?: string;
 }
 
+export interface DryRunResult {
+  place: string;
+  from?: string;
+  items: Item[];
+  sinks: Received[];
+  failed?: string;
+}
+
 export interface EdgeStatus {
   from: string;
   to: string;
   events: number;
+}
+
+export interface Failed {
+  number: number;
+  reason: string;
 }
 
 export interface Failure {
@@ -272,6 +285,11 @@ export interface Reason {
   text: string;
 }
 
+export interface Received {
+  sink: string;
+  payloads: string[];
+}
+
 export interface RecentLatency {
   seconds: number;
   events: number;
@@ -284,6 +302,21 @@ export interface ReloadStatus {
   successful: boolean;
   error?: string;
   restart_needed?: string[];
+}
+
+export interface ReplayState {
+  id: number;
+  to?: string;
+  rate?: number;
+  started: string;
+  ended?: string;
+  sent: number;
+  delivered: number;
+  failed: number;
+  queued: number;
+  failures: Failed[];
+  canceled?: boolean;
+  error?: string;
 }
 
 export interface RouteStatus {

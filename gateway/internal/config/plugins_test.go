@@ -63,9 +63,9 @@ func TestCheckPlugins(t *testing.T) {
 	for _, want := range []string{
 		"was not made by NewSource", `"a": the name is used twice`, `"Upper": the name is malformed`, "WithMaxBatch(0)",
 		`the command "check" belongs to gateway itself`, `the command "own" belongs to the type d`, `the command "" has no valid name`,
-		"type is reserved", "timeout is reserved", "no value can be decoded into float32", "into map[string]int",
+		"type is reserved", "timeout is reserved", "the option each has the type map[string]int, which is not supported: use options.Map[int]",
 		"the option silent has no doc tag", `"Loud" is no valid name of an option`, "the option twice is defined twice", "no rule never",
-		"Tagless: has no koanf tag", "hidden: is not exported", "into chan int", "the options are *int: make them a struct",
+		"Tagless: has no koanf tag", "hidden: is not exported", "the option in.deep has the type chan int, which is not supported", "the options are *int: make them a struct",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("it does not say %q", want)

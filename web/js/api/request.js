@@ -31,3 +31,9 @@ export async function request(path, { method = "GET", headers = {}, body, signal
   if (!response.ok) throw new RequestError(response.status, (await response.text()).trim() || `the gateway answers ${response.status}`);
   return response;
 }
+
+/**
+ * messageOf returns the text of what was thrown.
+ * @param {unknown} thrown
+ */
+export const messageOf = (thrown) => (thrown instanceof Error ? thrown.message : String(thrown));

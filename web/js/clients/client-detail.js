@@ -1,4 +1,4 @@
-import { request } from "../api/request.js";
+import { messageOf, request } from "../api/request.js";
 import { make } from "../dom.js";
 
 /** @typedef {import("../../types/api.js").ClientView} Client */
@@ -46,7 +46,7 @@ export class ClientDetail extends HTMLElement {
       this.dispatchEvent(new Event("disconnected"));
     } catch (err) {
       this.#button.disabled = false;
-      this.#result.textContent = err instanceof Error ? err.message : String(err);
+      this.#result.textContent = messageOf(err);
     }
   }
 }

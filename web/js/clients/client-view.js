@@ -1,4 +1,4 @@
-import { request } from "../api/request.js";
+import { messageOf, request } from "../api/request.js";
 import { make, short } from "../dom.js";
 import { formatDuration } from "../flow/component-list.js";
 import { ClientDetail, bytes } from "./client-detail.js";
@@ -29,6 +29,7 @@ class ClientView extends HTMLElement {
   #pages = 0;
   #asked = 0; // number of the latest request
   #next = "";
+  #wanted = ""; // the sink to show with the next status
   #timer = 0;
   /** @type {Map<string, Client>} */
   #clients = new Map();
@@ -51,16 +52,22 @@ class ClientView extends HTMLElement {
       this.#sink.replaceChildren(...names.map((name) => make("option", { value: name }, name)));
       this.#sink.value = names.includes(chosen) ? chosen : names[0] ?? "";
     }
+    if (names.includes(this.#wanted)) this.#sink.value = this.#wanted;
+    this.#wanted = "";
     if (this.#sink.value !== chosen) this.#restart();
     else if (this.#pages <= 1) this.#fetch("");
   }
 
   /**
-   * follow opens a client in the drawer.
-   * @param {string} item the sink and the ID
+   * follow shows the clients of a sink, or opens a client in the drawer.
+   * @param {string} item the sink, and the ID of the client
    */
   follow(item) {
     const [sink, id] = item.split("/");
+    if (id === undefined) {
+      this.#wanted = sink;
+      return;
+    }
     const client = this.#clients.get(id);
     if (!client || sink !== this.#sink.value) return;
     const drawer = /** @type {import("../page/side-drawer.js").SideDrawer} */ (document.querySelector("side-drawer"));
@@ -89,7 +96,7 @@ class ClientView extends HTMLElement {
       this.#draw(list);
     } catch (err) {
       this.#note.hidden = false;
-      this.#note.textContent = `The clients cannot be shown: ${err instanceof Error ? err.message : err}`;
+      this.#note.textContent = `The clients cannot be shown: ${messageOf(err)}`;
     }
   }
 

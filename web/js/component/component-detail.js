@@ -1,5 +1,5 @@
 import { gatewayTime } from "../api/gateway-clock.js";
-import { request } from "../api/request.js";
+import { messageOf, request } from "../api/request.js";
 import { drawCharts } from "../charts/charts-view.js";
 import { history } from "../charts/history-feed.js";
 import { clock, make } from "../dom.js";
@@ -119,7 +119,7 @@ export class ComponentDetail extends HTMLElement {
       this.#errors.replaceChildren(make("h3", {}, "Latest errors"), ...(failures.length > 0 ? [make("ol", {}, ...failures.map(drawFailure))] : [make("p", { class: "empty" }, "None.")]));
     } catch (err) {
       this.#asked = ""; // the next status tries again
-      this.#errors.replaceChildren(make("h3", {}, "Latest errors"), make("p", { class: "error" }, err instanceof Error ? err.message : ""));
+      this.#errors.replaceChildren(make("h3", {}, "Latest errors"), make("p", { class: "error" }, messageOf(err)));
     }
   }
 }

@@ -1,24 +1,31 @@
+/**
+ * @import { Letter, Overview } from "../../types/api.js"
+ * @import { SideDrawer } from "../page/side-drawer.js"
+ */
+import { messageOf } from "../api/request.js";
 import { make, short } from "../dom.js";
 import { deleteLetters, downloadURL, replayLetters, searchLetters } from "./letter-api.js";
-import "./letter-detail.js";
-import "./letter-search.js";
-import "./letter-table.js";
-import "./replay-progress.js";
+import { LetterDetail } from "./letter-detail.js";
+import { LetterSearch } from "./letter-search.js";
+import { LetterTable } from "./letter-table.js";
+import { ReplayProgress } from "./replay-progress.js";
 
 // <dead-letter-view> searches the events that could not be delivered and went to no dead-letter sink, and sends them again.
 class DeadLetterView extends HTMLElement {
-  #search = make("letter-search");
-  #table = make("letter-table");
-  #detail = make("letter-detail");
-  #progress = make("replay-progress");
+  #search = new LetterSearch();
+  #table = new LetterTable();
+  #detail = new LetterDetail();
+  #progress = new ReplayProgress();
   #summary = make("p", { class: "summary", role: "status" });
   #actions = make("div", { class: "actions" });
   #rate = make("input", { type: "number", min: "0", max: "1000000", step: "any", "aria-label": "Letters per second", placeholder: "no limit" });
   #more = make("button", { type: "button" }, "Older ones");
   #problem = make("p", { class: "error", role: "alert" });
+  /** @type {Overview | null} */
   #status = null;
   #wanted = ""; // the letter to open when there is a status
   #seen = ""; // of the status, when letters were searched last
+  /** @type {Letter[]} */
   #letters = [];
   #next = 0;
   #abort = new AbortController();
@@ -28,33 +35,40 @@ class DeadLetterView extends HTMLElement {
     if (this.#summary.isConnected) return;
     this.replaceChildren(this.#search, make("div", { class: "bar" }, this.#summary, this.#actions), this.#progress, this.#problem, this.#table, this.#more);
     this.#search.addEventListener("search", () => { this.#confirm = ""; this.#load(); });
-    this.#table.addEventListener("open", ({ detail }) => this.follow(String(detail)));
+    this.#table.addEventListener("open", (event) => this.follow(String(/** @type {CustomEvent} */ (event).detail)));
     this.#table.addEventListener("select", () => { this.#confirm = ""; this.#drawActions(); });
     this.#more.addEventListener("click", () => this.#load(this.#next));
     for (const changes of [this.#detail, this.#progress]) changes.addEventListener("changed", () => this.#load());
-    this.#detail.addEventListener("deleted", () => document.querySelector("side-drawer").close());
+    this.#detail.addEventListener("deleted", () => drawer().close());
     this.#draw();
   }
 
-  // follow opens the letter with a number, as the link #dead-letters/17 does.
+  /**
+   * follow opens the letter with a number, as the link #dead-letters/17 does.
+   * @param {string} number
+   */
   follow(number) {
     if (!/^\d+$/.test(number)) return;
     this.#wanted = number;
-    if (this.#status) this.#open();
+    if (this.#status) this.#open(this.#status);
   }
 
-  #open() {
+  /** @param {Overview} status */
+  #open(status) {
     const number = this.#wanted;
     this.#wanted = "";
-    document.querySelector("side-drawer").open(`Dead letter ${number}`, this.#detail, `dead-letters/${number}`);
-    this.#detail.load(Number(number), this.#status);
+    drawer().open(`Dead letter ${number}`, this.#detail, `dead-letters/${number}`);
+    this.#detail.load(Number(number), status);
   }
 
-  // show searches again when there are other letters than before, unless somebody selects some or looks at older ones.
+  /**
+   * show searches again when there are other letters than before, unless some are selected, or older ones are shown.
+   * @param {Overview} status
+   */
   show(status) {
     const before = this.#status;
     this.#status = status;
-    if (this.#wanted) this.#open();
+    if (this.#wanted) this.#open(status);
     const store = status.dead_letter_store;
     const seen = store ? `${store.stored}-${store.removed}-${store.evicted}-${store.expired}` : String(status.dead_letters);
     if (before?.role !== status.role) this.#drawActions();
@@ -75,7 +89,7 @@ class DeadLetterView extends HTMLElement {
       this.#problem.textContent = "";
     } catch (err) {
       if (signal.aborted) return;
-      this.#problem.textContent = err.message;
+      this.#problem.textContent = messageOf(err);
       this.#seen = ""; // the next status tries again
     }
     this.#draw();
@@ -114,7 +128,13 @@ class DeadLetterView extends HTMLElement {
       }), download);
   }
 
-  // #button returns a button; with confirm, only a second press acts.
+  /**
+   * #button returns a button; with confirm, only a second press acts.
+   * @param {string} text
+   * @param {string} name the class
+   * @param {boolean} confirm
+   * @param {() => Promise<void>} act
+   */
   #button(text, name, confirm, act) {
     const sure = `${text}: really?`;
     const element = make("button", { type: "button", class: name }, this.#confirm === text ? sure : text);
@@ -130,12 +150,15 @@ class DeadLetterView extends HTMLElement {
         await act();
         this.#problem.textContent = "";
       } catch (err) {
-        this.#problem.textContent = err.message;
+        this.#problem.textContent = messageOf(err);
       }
       this.#drawActions();
     });
     return element;
   }
 }
+
+/** drawer returns the drawer of the page. */
+const drawer = () => /** @type {SideDrawer} */ (document.querySelector("side-drawer"));
 
 customElements.define("dead-letter-view", DeadLetterView);

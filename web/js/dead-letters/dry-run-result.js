@@ -1,8 +1,13 @@
+/** @import { Change, DryRunResult } from "../../types/api.js" */
 import { make } from "../dom.js";
 
-// dryRunResult returns what would become of a letter: what each transform makes of it, and which sinks get it.
+/**
+ * dryRunResult returns what would become of a letter: what each transform makes of it, and which sinks get it.
+ * @param {DryRunResult} result
+ */
 export function dryRunResult(result) {
   const list = make("ol", { class: "dry-run" });
+  /** @type {(name: string, text: string, ...more: HTMLElement[]) => void} */
   const add = (name, text, ...more) => list.append(make("li", {}, make("strong", {}, name), ` ${text}`, ...more));
   if (result.from) add(result.place, `from the transform ${result.from} on`);
   for (const item of result.items) {
@@ -15,10 +20,14 @@ export function dryRunResult(result) {
   return list;
 }
 
-// changes lists the fields that a transform has changed.
+/**
+ * changes lists the fields that a transform has changed.
+ * @param {Change} step
+ */
 function changes({ changed = [], uncompared, outcome }) {
   if (uncompared) return make("span", { class: "soft" }, ` (not compared: ${uncompared})`);
   if (changed.length === 0) return make("span", { class: "soft" }, outcome === "applied" ? " (unchanged)" : "");
+  /** @type {Record<string, string>} */
   const sign = { added: "+", removed: "−", changed: "±" };
   return make("ul", {}, ...changed.map(({ path, change, before, after }) => make("li", { class: change },
     `${sign[change] ?? change} ${path}: `, make("code", {}, [before, after].filter((value) => value !== undefined).join(" → ")))));

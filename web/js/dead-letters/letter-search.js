@@ -11,7 +11,8 @@ const FIELDS = [
 ];
 
 // <letter-search> has the fields to search for dead letters. It emits "search" when they are to be searched.
-class LetterSearch extends HTMLElement {
+export class LetterSearch extends HTMLElement {
+  /** @type {Map<string, HTMLInputElement>} */
   #inputs = new Map();
 
   connectedCallback() {
@@ -29,6 +30,7 @@ class LetterSearch extends HTMLElement {
 
   // query returns the fields that are filled in, as the API has them.
   get query() {
+    /** @type {Record<string, string>} */
     const query = {};
     for (const [name, { value, type }] of this.#inputs) {
       if (value !== "") query[name] = type === "datetime-local" ? new Date(value).toISOString() : value;
@@ -36,9 +38,14 @@ class LetterSearch extends HTMLElement {
     return query;
   }
 
-  // set fills in a field, and searches.
+  /**
+   * set fills in a field, and searches.
+   * @param {string} name
+   * @param {string} value
+   */
   set(name, value) {
-    this.#inputs.get(name).value = value;
+    const input = this.#inputs.get(name);
+    if (input) input.value = value;
     this.#emit();
   }
 

@@ -1,18 +1,23 @@
+/** @import { Letter } from "../../types/api.js" */
 import { make } from "../dom.js";
 
 const SHOWN = 160; // characters of a payload or reason in a row
 
+/** @type {(text: string) => string} */
 const cut = (text) => (text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text);
+/** @type {(time: string) => string} */
 const moment = (time) => new Date(time).toLocaleString([], { hour12: false });
 
 // <letter-table> lists dead letters. It emits "open" (detail: the number) and "select" when the selection has changed.
-class LetterTable extends HTMLElement {
+export class LetterTable extends HTMLElement {
   #body = make("tbody");
   #all = make("input", { type: "checkbox", "aria-label": "Select all that are shown" });
+  /** @type {Letter[]} */
   #letters = [];
   #selectable = false;
 
-  selected = new Set(); // numbers
+  /** @type {Set<number>} */
+  selected = new Set();
 
   connectedCallback() {
     const names = ["Number", "Time", "Component", "Reason", "Attempts", "Key", "ID", "Payload"];
@@ -25,7 +30,11 @@ class LetterTable extends HTMLElement {
     });
   }
 
-  // show lists letters, the newest first. selectable says whether they can be selected.
+  /**
+   * show lists letters, the newest first. selectable says whether they can be selected.
+   * @param {Letter[]} letters
+   * @param {boolean} selectable
+   */
   show(letters, selectable) {
     this.#letters = letters;
     this.#selectable = selectable;
@@ -33,11 +42,19 @@ class LetterTable extends HTMLElement {
     this.#render();
   }
 
+  /**
+   * @param {number} number
+   * @param {boolean} chosen
+   */
   #choose(number, chosen) {
     if (chosen) this.selected.add(number);
     else this.selected.delete(number);
   }
 
+  /**
+   * @param {string} name
+   * @param {number} [detail]
+   */
   #emit(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
 
   #render() {
@@ -46,6 +63,7 @@ class LetterTable extends HTMLElement {
     this.#body.replaceChildren(...this.#letters.map((letter) => this.#row(letter)));
   }
 
+  /** @param {Letter} letter */
   #row(letter) {
     const open = make("button", { class: "link", title: "Open" }, letter.number);
     open.addEventListener("click", () => this.#emit("open", letter.number));
@@ -57,6 +75,7 @@ class LetterTable extends HTMLElement {
       this.#all.checked = this.selected.size === this.#letters.length;
       this.#emit("select");
     });
+    /** @type {(text: string | number, name?: string) => HTMLElement} */
     const cell = (text, name = "") => make("td", name ? { class: name } : {}, text);
     return make("tr", { "data-number": letter.number }, make("td", { class: "choice" }, choice), make("td", {}, open), cell(moment(letter.time)), cell(letter.component, "component"),
       make("td", { class: "reason", title: letter.reason }, cut(letter.reason)), cell(letter.attempts, "number"), cell(letter.key ?? ""), cell(letter.id ?? ""),

@@ -1,10 +1,15 @@
+/** @import { ReplayState } from "../../types/api.js" */
 import { make } from "../dom.js";
+import { messageOf } from "../api/request.js";
 import { cancelReplay, fetchReplay } from "./letter-api.js";
 
 const POLL = 500; // milliseconds
 const PATIENCE = 120; // polls after the last letter was sent, in which queued ones may be delivered
 
-// replayText says what has become of the letters of a replay.
+/**
+ * replayText says what has become of the letters of a replay.
+ * @param {ReplayState} state
+ */
 export function replayText({ sent, delivered, failed, queued, failures, ended, canceled, error }) {
   const parts = [`${delivered} delivered`];
   if (failed) parts.push(`${failed} failed again${failures.length ? ` (${failures.length === 1 || failed === 1 ? "" : "the first: "}${failures[0].number}: ${failures[0].reason})` : ""}`);
@@ -16,7 +21,7 @@ export function replayText({ sent, delivered, failed, queued, failures, ended, c
 }
 
 // <replay-progress> follows one replay. It emits "changed" when letters may be gone.
-class ReplayProgress extends HTMLElement {
+export class ReplayProgress extends HTMLElement {
   #text = make("p", { role: "status" });
   #cancel = make("button", { type: "button" }, "Cancel");
   #id = 0;
@@ -27,7 +32,10 @@ class ReplayProgress extends HTMLElement {
     this.#cancel.addEventListener("click", () => cancelReplay(this.#id).then((state) => this.#show(state), (err) => this.#fail(err)));
   }
 
-  // follow shows a replay until all its letters are delivered or have failed, or another one is followed.
+  /**
+   * follow shows a replay until all its letters are delivered or have failed, or another one is followed.
+   * @param {ReplayState} state
+   */
   async follow(state) {
     this.#id = state.id;
     this.hidden = false;
@@ -46,6 +54,7 @@ class ReplayProgress extends HTMLElement {
     }
   }
 
+  /** @param {ReplayState} state */
   #show(state) {
     const text = replayText(state);
     if (this.#text.textContent !== text) {
@@ -56,8 +65,9 @@ class ReplayProgress extends HTMLElement {
     this.#cancel.hidden = Boolean(state.ended);
   }
 
+  /** @param {unknown} err */
   #fail(err) {
-    this.#text.textContent = `The replay cannot be followed: ${err.message}`;
+    this.#text.textContent = `The replay cannot be followed: ${messageOf(err)}`;
     this.#text.className = "error";
     this.#cancel.hidden = true;
   }

@@ -1,4 +1,4 @@
-import { request } from "../api/request.js";
+import { messageOf, request } from "../api/request.js";
 import { clock, make } from "../dom.js";
 import { outcomeBadge } from "./outcome.js";
 
@@ -23,7 +23,7 @@ export class AttemptDetail extends HTMLElement {
     try {
       this.#draw(/** @type {Attempt} */ (await (await request(this.#path)).json()));
     } catch (err) {
-      this.replaceChildren(make("p", { class: "empty" }, err instanceof Error ? err.message : String(err)));
+      this.replaceChildren(make("p", { class: "empty" }, messageOf(err)));
     }
   }
 
@@ -56,9 +56,9 @@ export class AttemptDetail extends HTMLElement {
       }
       const a = /** @type {Attempt} */ (await response.json());
       result.replaceChildren(outcomeBadge(a), ` ${a.status || "no answer"} after ${a.milliseconds} ms. `,
-        make("a", { href: `#deliveries/${encodeURIComponent(this.#sink)}/${encodeURIComponent(a.id)}` }, "Show this attempt"));
+        make("a", { href: `#webhooks/${encodeURIComponent(this.#sink)}/${encodeURIComponent(a.id)}` }, "Show this attempt"));
     } catch (err) {
-      result.textContent = `It was not sent: ${err instanceof Error ? err.message : err}`;
+      result.textContent = `It was not sent: ${messageOf(err)}`;
     } finally {
       button.disabled = false;
     }

@@ -1,4 +1,4 @@
-import { request } from "../api/request.js";
+import { messageOf, request } from "../api/request.js";
 import { clock, make, short } from "../dom.js";
 import { AttemptDetail } from "./attempt-detail.js";
 import { outcomeBadge } from "./outcome.js";
@@ -25,6 +25,7 @@ class DeliveryView extends HTMLElement {
   #shown = new Map(); // rows by the ID of the attempt
   /** @type {Attempt[]} */
   #attempts = [];
+  #wanted = ""; // the sink to show with the next status
 
   connectedCallback() {
     if (this.firstChild) return;
@@ -36,23 +37,30 @@ class DeliveryView extends HTMLElement {
   /** @param {Overview} status */
   show(status) {
     const names = status.sinks.filter(keepsAttempts).map((sink) => sink.name), chosen = this.#sink.value;
+    const wanted = this.#wanted;
+    this.#wanted = "";
     if (names.join() !== [...this.#sink.options].map((option) => option.value).join()) {
       this.#sink.replaceChildren(...names.map((name) => make("option", { value: name }, name)));
       this.#sink.value = names.includes(chosen) ? chosen : names[0] ?? "";
-      if (this.#sink.value !== chosen) this.#clear();
     }
+    if (names.includes(wanted)) this.#sink.value = wanted;
+    if (this.#sink.value !== chosen) this.#clear();
     this.#fetch();
   }
 
   /**
-   * follow opens an attempt in the drawer.
-   * @param {string} item the sink and the ID
+   * follow shows a sink, or opens an attempt in the drawer.
+   * @param {string} item the sink, and the ID of the attempt
    */
   async follow(item) {
     const [sink, id] = item.split("/");
+    if (id === undefined) {
+      this.#wanted = sink;
+      return;
+    }
     const drawer = /** @type {import("../page/side-drawer.js").SideDrawer} */ (document.querySelector("side-drawer"));
     const detail = new AttemptDetail();
-    drawer.open(`Attempt ${id}`, detail, `deliveries/${sink}/${id}`);
+    drawer.open(`Attempt ${id}`, detail, `webhooks/${sink}/${id}`);
     await detail.load(sink, id);
   }
 
@@ -69,7 +77,7 @@ class DeliveryView extends HTMLElement {
       this.#attempts = list.attempts;
       this.#draw();
     } catch (err) {
-      this.#say(`The attempts cannot be shown: ${err instanceof Error ? err.message : err}`);
+      this.#say(`The attempts cannot be shown: ${messageOf(err)}`);
     } finally {
       this.#busy = false;
     }
@@ -110,7 +118,7 @@ function row(sink, attempt) {
   const name = event.id || `${event.channel} ${clock(new Date(event.time))}`;
   return make("tr", { "data-outcome": outcome },
     make("td", {}, make("time", { datetime: time, title: time }, clock(new Date(time)))),
-    make("td", {}, make("a", { href: `#deliveries/${encodeURIComponent(sink)}/${encodeURIComponent(id)}`, title: name }, name), count > 1 ? ` and ${count - 1} more` : ""),
+    make("td", {}, make("a", { href: `#webhooks/${encodeURIComponent(sink)}/${encodeURIComponent(id)}`, title: name }, name), count > 1 ? ` and ${count - 1} more` : ""),
     make("td", {}, outcomeBadge(attempt)),
     make("td", {}, status || "–"),
     make("td", {}, `${short(Math.round(milliseconds))} ms`),
