@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // entry is what memory has of one letter in a segment: 32 bytes.
@@ -184,11 +183,6 @@ func (seg *segment) find(number uint64) int {
 		return -1
 	}
 	return i
-}
-
-// newest returns the time of the last letter. It needs the lock.
-func (seg *segment) newest() time.Time {
-	return time.UnixMilli(seg.entries[len(seg.entries)-1].at)
 }
 
 // readRemoved returns the numbers in the file beside a segment.
