@@ -9,7 +9,7 @@ each = for module in $(MODULES); do (cd $$module && $(1)) || { echo "failed in $
 
 LDFLAGS = -X eventgateway/gateway/app.Version=$$(git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: run build bin/gateway bin/gateway-full test release bench bench-others soak chaos fuzz fmt
+.PHONY: run build bin/gateway bin/gateway-full test release bench bench-others soak chaos fuzz fmt screenshots
 
 # Without DATABASE_URL and REDIS_URL, the gateway starts an embedded PostgreSQL and Redis, which
 # .ci/prepare installs if they are missing and apt-get is permitted.
@@ -94,6 +94,14 @@ fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzLazyEqualsFull -fuzztime 10m ./gateway/expr
 	$(GO) test -run "^$$" -fuzz FuzzTermsFindFilters -fuzztime 10m ./gateway/expr
 	$(GO) test -run '^$$' -fuzz FuzzScan -fuzztime 10m ./gateway/rawjson
+
+# The pictures in the documents: the page of a gateway with embedded servers.
+screenshots:
+	.ci/prepare
+	@mkdir -p bin/screenshots
+	SCREENSHOTS=$(CURDIR)/bin/screenshots $(GO) test -count 1 -run TestDashboardFirstMinute ./gateway/app
+	cp bin/screenshots/first-minute-light-1280.png gateway/docs/dashboard.png
+	cp bin/screenshots/redis-away-light-1280.png gateway/docs/dashboard-outage.png
 
 fmt:
 	gofmt -w .

@@ -120,6 +120,8 @@ func TestDashboardFirstMinute(t *testing.T) {
 	b.run(chromedp.Click(`demo-bar [role="switch"]`))
 	b.await(`document.querySelector('demo-bar [role="switch"]').getAttribute("aria-checked") === "true"`)
 	testenv.Eventually(t, testenv.Wait, "orders", func() bool { return r.sink("browsers").Delivered >= 20 })
+	b.await(`[...document.querySelectorAll("flow-graph .rate")].filter((rate) => /^\d+\/s$/.test(rate.textContent)).length === 4`)
+	b.screenshots("first-minute")
 	b.run(chromedp.Click(`demo-bar button:last-of-type`))
 	b.await(`/^Redis is back in \d+ s$/.test(document.querySelector("demo-bar button:last-of-type").textContent) && document.querySelector("demo-bar button:last-of-type").disabled`)
 	if got := r.demo(t, "redis"); got != http.StatusConflict {
