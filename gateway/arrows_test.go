@@ -16,7 +16,7 @@ var arrows = map[string]string{
 	"gateway/full":    "gateway/app gateway/plugin gateway/full/acmeclient sources transforms sinks",
 	"gateway/bench":   "",
 	"gateway/release": "",
-	"gateway/app":     "gateway/childproc gateway/childproc/conformance gateway/internal/state gateway/acme gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/letters gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/internal/systemd gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/internal/tracing gateway/internal/tap",
+	"gateway/app":     "gateway/diskspace gateway/childproc gateway/childproc/conformance gateway/internal/state gateway/acme gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/letters gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/internal/systemd gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/internal/tracing gateway/internal/tap",
 
 	// The engine, which no plugin imports.
 	"gateway/internal/admin":      "gateway/internal/delivery gateway/internal/router gateway/internal/letters gateway/internal/stats gateway/plugin gateway/options web gateway/logsample gateway/expr gateway/internal/tap",
@@ -30,7 +30,7 @@ var arrows = map[string]string{
 	"gateway/internal/component":  "gateway/logsample gateway/internal/stats gateway/plugin gateway/options",
 	"gateway/internal/ack":        "gateway/internal/settle gateway/internal/stats gateway/event",
 	"gateway/internal/settle":     "",
-	"gateway/internal/state":      "gateway/plugin gateway/options gateway/redisconn gateway/pgconn",
+	"gateway/internal/state":      "gateway/diskspace gateway/plugin gateway/options gateway/redisconn gateway/pgconn",
 	"gateway/internal/tap":        "gateway/plugin gateway/event gateway/expr gateway/rawjson",
 	"gateway/internal/stats":      "gateway/plugin gateway/event gateway/logsample",
 	"gateway/internal/tracing":    "gateway/internal/backoff gateway/httpclient gateway/options gateway/event",

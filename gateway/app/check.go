@@ -99,6 +99,11 @@ func probe(ctx context.Context, r *report, cfg *config.Config, g *gateway, embed
 			r.finding("state", "", f)
 		}
 	}
+	if cfg.DeadLetters.Path != "" {
+		for _, f := range probeLetters(cfg.DeadLetters) {
+			r.finding("dead_letters", "", f)
+		}
+	}
 	for _, l := range g.listeners() {
 		r.finding(l.setting, "", l.probe(ctx))
 	}

@@ -1,4 +1,4 @@
-// Package diskspace measures the free space of disks, for checks of plugins.
+// Package diskspace measures the free space of disks, and finds out whether folders can be written, for checks.
 package diskspace
 
 // Disk describes the disk of a folder.

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"eventgateway/gateway/diskspace"
 	"eventgateway/gateway/plugin"
 )
 
@@ -159,25 +160,10 @@ func unusable(dir string, err error) error {
 
 // CheckFolder returns an error if the user of this process cannot store the state in a folder. It changes nothing.
 func CheckFolder(dir string) error {
-	const writeAndEnter = 0x2 | 0x1
-	for at := dir; ; at = filepath.Dir(at) {
-		info, err := os.Stat(at)
-		if errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
-			continue // it will be created in the one above
-		}
-		if err == nil && !info.IsDir() {
-			err = fmt.Errorf("%s is no folder", at)
-		}
-		if err == nil {
-			if err = syscall.Access(at, writeAndEnter); err != nil {
-				err = fmt.Errorf("the folder %s: %w", at, err)
-			}
-		}
-		if err != nil {
-			return unusable(dir, err)
-		}
-		return nil
+	if _, err := diskspace.Folder(dir); err != nil {
+		return unusable(dir, err)
 	}
+	return nil
 }
 
 // Prepare is part of [Store].
