@@ -2,8 +2,6 @@ package letters
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -183,42 +181,6 @@ func (seg *segment) find(number uint64) int {
 		return -1
 	}
 	return i
-}
-
-// readRemoved returns the numbers in the file beside a segment.
-func readRemoved(path string) (map[uint64]bool, error) {
-	data, err := os.ReadFile(path + removedSuffix)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	removed := map[uint64]bool{}
-	for ; len(data) >= 8; data = data[8:] { // a kill -9 can leave a part of a number at the end
-		removed[binary.BigEndian.Uint64(data)] = true
-	}
-	return removed, nil
-}
-
-// appendRemoved adds numbers to the file beside a segment, and syncs it. A file whose end is incomplete is repaired.
-func appendRemoved(path string, numbers []uint64) error {
-	f, err := os.OpenFile(path+removedSuffix, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	info, err := f.Stat()
-	if err == nil && info.Size()%8 != 0 {
-		err = f.Truncate(info.Size() - info.Size()%8)
-	}
-	var b bytes.Buffer
-	for _, n := range numbers {
-		_ = binary.Write(&b, binary.BigEndian, n) // a Buffer has no errors
-	}
-	if err == nil {
-		_, err = f.Write(b.Bytes())
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }
 
 // delete deletes the files of a segment.
