@@ -9,16 +9,16 @@ import (
 	"eventgateway/gateway/internal/tap"
 )
 
-// DryRun shows what the route or sink of a letter, or the place "to", would make of it. Nothing is written.
+// DryRun shows what would become of a letter at the place to, or where it has failed if that is "". It writes nothing.
 type DryRun func(ctx context.Context, l *letters.Letter, to string) (DryRunResult, error)
 
 // DryRunResult is what would become of a letter.
 type DryRunResult struct {
-	Place string     `json:"place"`          // where it would be sent to: "sink NAME" or "route NAME"
+	Place string     `json:"place"`          // to which it would be sent: "sink NAME" or "route NAME"
 	From  string     `json:"from,omitempty"` // the transform at which it would begin; "" is the beginning of the route
 	Items []tap.Item `json:"items"`          // what the transforms would make of it, and the outcome
-	Sinks []Received `json:"sinks"`          // the sinks that would get something
-	// Failed is why it would fail again; "" if it would not, as far as the route is concerned.
+	Sinks []Received `json:"sinks"`          // the sinks that would get an event
+	// Failed is why its route would fail again; "" if it would not.
 	Failed string `json:"failed,omitempty"`
 }
 

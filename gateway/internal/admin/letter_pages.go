@@ -18,13 +18,13 @@ func (a *Admin) deleteLetters(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	kept, total := a.Router.DeadLetters(), 0
-	err = each(r.Context(), kept, q, func(found []letters.Letter) error {
+	all, total := a.Router.DeadLetters(), 0
+	err = eachPage(r.Context(), all, q, func(found []letters.Letter) error {
 		numbers := make([]uint64, 0, len(found))
 		for i := range found {
 			numbers = append(numbers, found[i].Number)
 		}
-		n, err := kept.Remove(numbers)
+		n, err := all.Remove(numbers)
 		total += n
 		return err
 	})
@@ -36,11 +36,11 @@ func (a *Admin) deleteLetters(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// each calls f with the pages of a search, the newest page first.
-func each(ctx context.Context, kept letters.Kept, q letters.Query, f func([]letters.Letter) error) error {
+// eachPage calls f with the pages of a search, the newest page first.
+func eachPage(ctx context.Context, all letters.Collection, q letters.Query, f func([]letters.Letter) error) error {
 	q.Limit, q.Bytes = letters.MaxLimit, maxListed
 	for {
-		page, err := kept.Search(ctx, q)
+		page, err := all.Search(ctx, q)
 		if err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func (a *Admin) downloadLetters(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Disposition", `attachment; filename="dead-letters.jsonl"`)
 	control := http.NewResponseController(w)
 	var lines []byte
-	err = each(r.Context(), a.Router.DeadLetters(), q, func(found []letters.Letter) error {
+	err = eachPage(r.Context(), a.Router.DeadLetters(), q, func(found []letters.Letter) error {
 		lines = lines[:0]
 		for i := len(found) - 1; i >= 0; i-- {
 			lines = found[i].AppendLine(lines)
@@ -72,7 +72,7 @@ func (a *Admin) downloadLetters(w http.ResponseWriter, r *http.Request) error {
 		return err
 	})
 	if err != nil {
-		panic(http.ErrAbortHandler) // the client must not take a part for the whole
+		panic(http.ErrAbortHandler) // so that the client notices that the file is incomplete
 	}
 	return nil
 }

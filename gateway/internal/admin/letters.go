@@ -19,7 +19,7 @@ const (
 	dryRunTimeout = 20 * time.Second
 	// replayWait is how long the replay of a single letter waits for its outcome.
 	replayWait = 5 * time.Second
-	// headerNext has the number below which a list goes on.
+	// headerNext has the value of "before" for the next page.
 	headerNext = "Dead-Letters-Next"
 )
 
@@ -35,7 +35,7 @@ func (a *Admin) mountLetters(m plugin.Mounter) error {
 	}
 	return errors.Join(
 		handle("GET /api/dead-letters", RoleRead, a.listLetters),
-		handle("GET /api/events/{id...}", RoleRead, a.whereIs),
+		handle("GET /api/events/{id...}", RoleRead, a.findEvent),
 		handle("GET /api/dead-letters/{number}", RoleRead, a.showLetter),
 		handle("DELETE /api/dead-letters/{number}", RoleAdmin, a.deleteLetter),
 		handle("POST /api/dead-letters/{number}/dry-run", RoleAdmin, a.dryRunLetter),
@@ -66,8 +66,8 @@ func letterError(w http.ResponseWriter, err error) {
 	http.Error(w, err.Error(), status)
 }
 
-// see returns what changes a letter to what the caller of a request may see of it; nil: the caller may see all.
-func (a *Admin) see(r *http.Request) func(*letters.Letter) {
+// hiderFor returns the function that removes from a letter what the caller of a request may not see; nil hides nothing.
+func (a *Admin) hiderFor(r *http.Request) func(*letters.Letter) {
 	if roleOf(r) == RoleAdmin {
 		return nil
 	}
@@ -86,13 +86,13 @@ func (a *Admin) see(r *http.Request) func(*letters.Letter) {
 }
 
 // listLetters answers with the newest letters that match, the oldest of them first. The header Dead-Letters-Next has the value of
-// "before" for the next page; without it there is none.
+// "before" for the next page. The last page has no such header.
 func (a *Admin) listLetters(w http.ResponseWriter, r *http.Request) error {
 	q, err := letterQuery(r.URL.Query())
 	if err != nil {
 		return err
 	}
-	q.See = a.see(r)
+	q.Hide = a.hiderFor(r)
 	page, err := a.Router.DeadLetters().Search(r.Context(), q)
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (a *Admin) listLetters(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// letter returns the letter of the path.
+// letter returns the letter whose number is in the path.
 func (a *Admin) letter(r *http.Request) (l letters.Letter, err error) {
 	n, err := strconv.ParseUint(r.PathValue("number"), 10, 64)
 	if err != nil {
@@ -118,8 +118,8 @@ func (a *Admin) showLetter(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if see := a.see(r); see != nil {
-		see(&l)
+	if hide := a.hiderFor(r); hide != nil {
+		hide(&l)
 	}
 	writeJSON(w, http.StatusOK, l)
 	return nil

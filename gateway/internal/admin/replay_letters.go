@@ -32,7 +32,7 @@ func (a *Admin) checkPlace(to string) error {
 	return requestError{errors.New(options.UnknownName(fmt.Sprintf("%s %q", kind, name), name, names))}
 }
 
-// replayLetter replays one letter. It answers with the outcome, or after a few seconds that the letter is still queued.
+// replayLetter replays one letter. It answers with the outcome, or after replayWait with the state, in which the letter is queued.
 func (a *Admin) replayLetter(w http.ResponseWriter, r *http.Request) error {
 	l, err := a.letter(r)
 	if err != nil {
@@ -107,7 +107,7 @@ func replayID(r *http.Request) int {
 
 func (a *Admin) showReplay(w http.ResponseWriter, r *http.Request) error {
 	done, cancel := context.WithCancel(r.Context())
-	cancel() // Wait returns the present state
+	cancel() // so that Wait returns at once
 	state, err := a.Replays.Wait(done, replayID(r))
 	if err != nil {
 		return err

@@ -5,13 +5,13 @@ import (
 	"net/http"
 )
 
-// whereIs answers with what is known of the event with the ID of the path.
-func (a *Admin) whereIs(w http.ResponseWriter, r *http.Request) error {
+// findEvent answers with what is known of the event with the ID of the path.
+func (a *Admin) findEvent(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
 	if id == "" {
 		return requestError{errors.New("name the ID of an event: /api/events/ID")}
 	}
-	where, err := a.Router.Where(r.Context(), id, a.see(r))
+	where, err := a.Router.Where(r.Context(), id, a.hiderFor(r))
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func newWorker(s *Sink) *worker {
 	w := &worker{sink: s, timer: s.NewCallTimer()}
 	if s.ReportsAttempts() {
 		w.reports = &reports{}
-		w.report = w.reports.take
+		w.report = w.reports.add
 	}
 	return w
 }
@@ -60,8 +60,7 @@ func (w *worker) run() {
 	}
 }
 
-// deliver writes items, again and again, until each is settled or delayed. It returns those that are left where the sink
-// is halted.
+// deliver writes items, with retries, until each is settled or delayed. It returns the other items if the sink is halted.
 func (w *worker) deliver(items []queue.Item) (left []queue.Item) {
 	s := w.sink
 	tries := 0
@@ -91,7 +90,7 @@ func (w *worker) deliver(items []queue.Item) (left []queue.Item) {
 			r.span.End(tracing.OutcomeDelivered, nil)
 			s.breaker.release(p, sinkWorks, 0)
 			s.Health.Up()
-			w.keepAttempts(items, number, attemptOutcome{outcome: AttemptDelivered})
+			w.recordAttempts(items, number, attemptOutcome{outcome: AttemptDelivered})
 			w.delivered(items)
 			return nil
 		}
@@ -104,14 +103,14 @@ func (w *worker) deliver(items []queue.Item) (left []queue.Item) {
 		items, decisions = w.completeDelivered(items, v.events)
 		if s.writing.Err() != nil { // the write was cut short, which says nothing of its events
 			s.breaker.release(p, noSignal, 0)
-			w.keepAttempts(written, number, attemptOutcome{outcome: AttemptFailed, err: v.cause})
+			w.recordAttempts(written, number, attemptOutcome{outcome: AttemptFailed, err: v.cause})
 			return items
 		}
 		if v.signal == eventsFailed && !p.probe && !slices.ContainsFunc(items, func(it queue.Item) bool { return it.Retry == nil }) {
 			v.signal = noSignal // events that fail again say nothing new of the sink
 		}
 		pause := s.breaker.release(p, v.signal, v.asked) // before a dead letter, whose sink may block
-		w.keepAttempts(written, number, failedAttempt(v, pause))
+		w.recordAttempts(written, number, failedAttempt(v, pause))
 		var delayed int
 		items, delayed = w.apply(items, decisions, v.disable)
 		s.reportFailure(v.cause, delayed, pause)

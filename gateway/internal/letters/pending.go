@@ -59,7 +59,7 @@ func (s *Store) Add(ctx context.Context, l Letter, settle func(error)) error {
 	return nil
 }
 
-// refuse settles a letter that is too large.
+// refuse counts a letter that is too large, and settles it with an error.
 func (s *Store) refuse(size int, settle func(error)) {
 	err := fmt.Errorf("the letter has %d bytes, more than half of dead_letters.max_bytes: raise that", size)
 	s.lines.Log(s.log, slog.LevelError, "dead letter not stored", "error", err)
@@ -83,7 +83,7 @@ func (s *Store) wakeWriter() {
 	}
 }
 
-// dropPending drops the oldest pending letter that no source can replay, because the disk does not work. It needs the lock.
+// dropPending drops the oldest pending letter that no source can replay, because the disk does not work. The caller holds the lock.
 func (s *Store) dropPending() bool {
 	for i, p := range s.pending {
 		if p.settle == nil {
@@ -96,7 +96,7 @@ func (s *Store) dropPending() bool {
 	return false
 }
 
-// freeSpace wakes all that wait for space. It needs the lock.
+// freeSpace wakes all that wait for space. The caller holds the lock.
 func (s *Store) freeSpace() {
 	if s.space != nil {
 		close(s.space)
@@ -111,7 +111,7 @@ func (s *Store) Flush(deadline time.Time) {
 	defer expired.Stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.busy || len(s.pending) > 0 && s.failed == nil {
+	for s.settling || len(s.pending) > 0 && s.failed == nil {
 		if s.written == nil {
 			s.written = make(chan struct{})
 		}

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// Remove is part of [Kept]. When it returns, the letters do not come back after a restart.
+// Remove is part of [Collection]. When it returns, the letters do not come back after a restart.
 func (s *Store) Remove(numbers []uint64) (removed int, err error) {
 	s.files.Lock()
 	defer s.files.Unlock()
@@ -27,7 +27,7 @@ func (s *Store) Remove(numbers []uint64) (removed int, err error) {
 		s.mu.Lock()
 		for _, n := range numbers {
 			if i := seg.find(n); i >= 0 { // it may be named twice
-				seg.forget(i)
+				seg.markGone(i)
 				removed++
 				s.counts.Removed++
 			}
@@ -41,7 +41,7 @@ func (s *Store) Remove(numbers []uint64) (removed int, err error) {
 	return removed, err
 }
 
-// locate returns the segment of a letter, and its index there, or -1. It needs the lock.
+// locate returns the segment of a letter, and its index there, or -1. The caller holds the lock.
 func (s *Store) locate(number uint64) (*segment, int) {
 	for i := len(s.segments) - 1; i >= 0; i-- {
 		if seg := s.segments[i]; seg.first <= number {

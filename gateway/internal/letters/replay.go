@@ -8,32 +8,32 @@ import (
 	"time"
 )
 
-// Deliver sends a letter to a place, as router.Router.Replay does.
+// Deliver sends a letter to a place, as router.Router.Replay does. It calls settled once if it returns nil.
 type Deliver func(ctx context.Context, l *Letter, to string, settled func(error)) error
 
 // Replays sends letters again, one replay after the other.
 type Replays struct {
-	kept    Kept
+	letters Collection
 	deliver Deliver
 	begin   chan *Replay
 
-	mu   sync.Mutex
-	list []*Replay       // the latest, the oldest first
-	last int             // number of the latest one
-	busy map[uint64]bool // letters that are under way
-	open bool            // Run runs
+	mu     sync.Mutex
+	list   []*Replay       // the latest, the oldest first
+	last   int             // number of the latest one
+	queued map[uint64]bool // letters that were sent, and are not settled
+	open   bool            // Run runs
 
-	settling sync.Mutex
-	settled  []outcome     // not recorded yet
-	wake     chan struct{} // there are some
-	stop     chan struct{} // closed by Close
-	stopped  chan struct{} // closed when all are recorded
+	outcomesMu sync.Mutex
+	outcomes   []outcome     // not recorded yet
+	wake       chan struct{} // there are outcomes
+	stop       chan struct{} // closed by Close
+	stopped    chan struct{} // closed when all are recorded
 }
 
-// NewReplays returns the Replays of where letters are kept.
-func NewReplays(kept Kept, deliver Deliver) *Replays {
+// NewReplays returns the Replays of the letters of c.
+func NewReplays(c Collection, deliver Deliver) *Replays {
 	return &Replays{
-		kept: kept, deliver: deliver, begin: make(chan *Replay, 1), busy: map[uint64]bool{},
+		letters: c, deliver: deliver, begin: make(chan *Replay, 1), queued: map[uint64]bool{},
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -72,7 +72,7 @@ func (r *Replays) List() []ReplayState {
 	return list
 }
 
-// Wait returns the state of a replay when all its letters are delivered or have failed, or ctx ends.
+// Wait waits until all letters of a replay are delivered or have failed, or ctx ends. It returns the state of the replay.
 func (r *Replays) Wait(ctx context.Context, id int) (ReplayState, error) {
 	for {
 		r.mu.Lock()
@@ -120,7 +120,7 @@ func (r *Replays) find(id int) *Replay {
 	return nil
 }
 
-// Run runs replays until ctx ends. Close must be called after it.
+// Run runs replays until ctx ends. Call Close after it.
 func (r *Replays) Run(ctx context.Context) {
 	go r.record()
 	r.setOpen(true)
@@ -141,9 +141,8 @@ func (r *Replays) setOpen(open bool) {
 	r.open = open
 }
 
-// maxReplays is how many replays are remembered, and maxFailures how many failures of each.
 const (
-	maxReplays  = 20
-	maxFailures = 100
-	maxUnderway = 1000 // letters of a replay
+	maxReplays  = 20   // whose state is available
+	maxFailures = 100  // of a replay, whose reasons are available
+	maxUnderway = 1000 // letters of a replay that were sent and are not settled
 )

@@ -4,26 +4,26 @@ import (
 	"fmt"
 )
 
-// outcome is what has become of a letter.
+// outcome is the outcome of one sent letter.
 type outcome struct {
 	replay *Replay
 	number uint64
 	err    error  // nil: it was delivered
-	done   func() // is called when it is recorded
+	done   func() // called when the outcome is recorded
 }
 
-// settle notes what has become of a letter. It does not block: the lock of a queue may be held.
-func (r *Replays) settle(o outcome) {
-	r.settling.Lock()
-	r.settled = append(r.settled, o)
-	r.settling.Unlock()
+// addOutcome adds an outcome to be recorded. It does not block, because the caller may hold the lock of a queue.
+func (r *Replays) addOutcome(o outcome) {
+	r.outcomesMu.Lock()
+	r.outcomes = append(r.outcomes, o)
+	r.outcomesMu.Unlock()
 	select {
 	case r.wake <- struct{}{}:
 	default:
 	}
 }
 
-// record records what becomes of letters, and removes those that were delivered, until Close is called.
+// record records outcomes until Close is called, and removes the letters that were delivered.
 func (r *Replays) record() {
 	defer close(r.stopped)
 	for last := false; !last; {
@@ -32,10 +32,10 @@ func (r *Replays) record() {
 		case <-r.stop:
 			last = true
 		}
-		r.settling.Lock()
-		batch := r.settled
-		r.settled = nil
-		r.settling.Unlock()
+		r.outcomesMu.Lock()
+		batch := r.outcomes
+		r.outcomes = nil
+		r.outcomesMu.Unlock()
 		r.recordBatch(batch)
 	}
 }
@@ -49,14 +49,14 @@ func (r *Replays) recordBatch(batch []outcome) {
 	}
 	var failed error
 	if len(delivered) > 0 {
-		if _, err := r.kept.Remove(delivered); err != nil {
+		if _, err := r.letters.Remove(delivered); err != nil {
 			failed = fmt.Errorf("delivered, but it cannot be removed: %w", err)
 		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, o := range batch {
-		delete(r.busy, o.number)
+		delete(r.queued, o.number)
 		p := o.replay
 		p.Queued--
 		switch {
@@ -72,7 +72,7 @@ func (r *Replays) recordBatch(batch []outcome) {
 	}
 }
 
-// Close records what has become of the letters that were settled until now.
+// Close records the outcomes of all letters that were settled before.
 func (r *Replays) Close() {
 	close(r.stop)
 	<-r.stopped

@@ -60,7 +60,7 @@ func (r *Replays) send(ctx context.Context, p *Replay) error {
 
 // sendOne sends a letter, unless it is gone or under way. done is called once if it was sent, when it is delivered or has failed.
 func (r *Replays) sendOne(ctx context.Context, p *Replay, number uint64, done func()) (sent bool) {
-	l, err := r.kept.Get(number)
+	l, err := r.letters.Get(number)
 	if err != nil {
 		return false // it was removed meanwhile
 	}
@@ -68,16 +68,16 @@ func (r *Replays) sendOne(ctx context.Context, p *Replay, number uint64, done fu
 		l.Data = *p.request.Edit
 	}
 	r.mu.Lock()
-	if r.busy[number] {
+	if r.queued[number] {
 		p.fail(number, errors.New("an earlier replay has sent it, and it is still queued"))
 		r.mu.Unlock()
 		return false
 	}
-	r.busy[number] = true
+	r.queued[number] = true
 	p.Sent++
 	p.Queued++
 	r.mu.Unlock()
-	settled := func(err error) { r.settle(outcome{p, number, err, done}) }
+	settled := func(err error) { r.addOutcome(outcome{p, number, err, done}) }
 	if err := r.deliver(ctx, &l, p.request.To, settled); err != nil {
 		settled(err)
 	}
@@ -88,7 +88,7 @@ func (r *Replays) sendOne(ctx context.Context, p *Replay, number uint64, done fu
 func (r *Replays) numbers(ctx context.Context, q Query) (all []uint64, err error) {
 	q.Limit = MaxLimit
 	for {
-		page, err := r.kept.Search(ctx, q)
+		page, err := r.letters.Search(ctx, q)
 		if err != nil {
 			return nil, err
 		}

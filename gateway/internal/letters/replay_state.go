@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// ReplayRequest says which letters are sent again, and how.
+// ReplayRequest selects the letters of a replay, and where it sends them.
 type ReplayRequest struct {
 	Query Query
-	To    string // "sink NAME" or "route NAME"; "" is where each has failed
-	Rate  float64
-	Edit  *Payload // the payload that replaces that of a single letter
+	To    string   // the place: "sink NAME" or "route NAME"; "" is where each letter has failed
+	Rate  float64  // letters per second; 0: no limit
+	Edit  *Payload // replaces the payload of a single letter; nil: no change
 }
 
 // Replay is one replay. Its exported fields are those of its latest state.
@@ -27,10 +27,10 @@ type ReplayState struct {
 	To        string     `json:"to,omitempty"`
 	Rate      float64    `json:"rate,omitempty"` // letters per second; 0: no limit
 	Started   time.Time  `json:"started"`
-	Ended     *time.Time `json:"ended,omitempty"` // nil: it goes on
+	Ended     *time.Time `json:"ended,omitempty"` // nil: it runs
 	Sent      int        `json:"sent"`
-	Delivered int        `json:"delivered"` // and removed
-	Failed    int        `json:"failed"`    // again: the letter stays
+	Delivered int        `json:"delivered"` // their letters are removed
+	Failed    int        `json:"failed"`    // again; their letters stay
 	Queued    int        `json:"queued"`    // sent, and neither delivered nor failed yet
 	Failures  []Failed   `json:"failures"`  // the first ones
 	Canceled  bool       `json:"canceled,omitempty"`
@@ -49,7 +49,7 @@ func (p *Replay) state() ReplayState {
 	return s
 }
 
-// fail counts a letter that has failed. It needs the lock.
+// fail counts a letter that has failed again. The caller holds the lock.
 func (p *Replay) fail(number uint64, err error) {
 	p.Failed++
 	if len(p.Failures) < maxFailures {
@@ -57,7 +57,7 @@ func (p *Replay) fail(number uint64, err error) {
 	}
 }
 
-// notify wakes those that wait for a change. It needs the lock.
+// notify wakes the callers of Wait. The caller holds the lock.
 func (p *Replay) notify() {
 	close(p.changed)
 	p.changed = make(chan struct{})

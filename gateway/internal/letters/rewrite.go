@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// rewrite writes the letters of a segment that are not gone into a new file, which replaces it. It needs files.
+// rewrite writes the letters of a segment that are not gone into a new file, which replaces it. The caller holds files.
 func (s *Store) rewrite(seg *segment) error {
 	s.mu.Lock()
 	old := seg.file
@@ -44,7 +44,7 @@ func (s *Store) rewrite(seg *segment) error {
 	}
 	_ = os.Remove(seg.path + removedSuffix) // its numbers are not in the new file
 	s.mu.Lock()
-	seg.file, seg.entries, seg.size, seg.dead, seg.live, seg.aged, seg.broken = f, live, size, 0, len(live), 0, false
+	seg.file, seg.entries, seg.size, seg.dead, seg.live, seg.checked, seg.broken = f, live, size, 0, len(live), 0, false
 	s.mu.Unlock()
 	_ = old.Close() // a search under way reads the next chunk from the new file
 	return syncFolder(s.folder)

@@ -40,12 +40,12 @@ type Store struct {
 	pending      []*pending
 	pendingBytes int
 	writing      int           // letters that the writer writes now
-	busy         bool          // they are not settled yet
+	settling     bool          // letters of the last write are not settled yet
 	written      chan struct{} // closed when the writer has written; nil: nothing waits
 	space        chan struct{} // closed when there is space in pending; nil: nothing waits
 	closing      bool
 	counts       stats.LettersStatus
-	failed       error // the last write; nil: it has worked
+	failed       error // of the last write; nil: it succeeded
 }
 
 // ErrClosed is the error for a letter that was not stored, because the gateway stops.
@@ -75,7 +75,7 @@ func (s *Store) Open() error {
 	return nil
 }
 
-// lockFolder creates the folder, and keeps other processes out of it.
+// lockFolder creates the folder, and locks it against other processes.
 func (s *Store) lockFolder() error {
 	if err := os.MkdirAll(s.folder, 0o700); err != nil {
 		return fmt.Errorf("%w: let the user of the gateway write there, or name another folder", err)
@@ -86,7 +86,7 @@ func (s *Store) lockFolder() error {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = lock.Close() // nothing was written
-		return fmt.Errorf("another process has the folder %s (%w): give each gateway a folder of its own", s.folder, err)
+		return fmt.Errorf("another process has locked the folder %s (%w): give each gateway a folder of its own", s.folder, err)
 	}
 	s.lock = lock
 	return nil
@@ -95,14 +95,14 @@ func (s *Store) lockFolder() error {
 // Close writes the pending letters, and closes the store.
 func (s *Store) Close() error {
 	s.mu.Lock()
-	again := s.closing
+	second := s.closing
 	s.closing = true
 	s.freeSpace()
 	s.mu.Unlock()
 	if s.lock == nil { // it was not opened
 		return nil
 	}
-	if again {
+	if second {
 		<-s.ended
 		return nil
 	}
@@ -119,7 +119,7 @@ func (s *Store) closeFiles() error {
 	return errors.Join(err, s.lock.Close())
 }
 
-// componentOf returns the index of a component. It needs the lock.
+// componentOf returns the index of a component. The caller holds the lock.
 func (s *Store) componentOf(name string) uint16 {
 	i, ok := s.component[name]
 	if !ok && len(s.components) < 1<<16-1 {
@@ -130,7 +130,7 @@ func (s *Store) componentOf(name string) uint16 {
 	return i
 }
 
-// Status is part of [Kept].
+// Status is part of [Collection].
 func (s *Store) Status() stats.LettersStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +149,7 @@ func (s *Store) Status() stats.LettersStatus {
 	return st
 }
 
-// oldest returns the time of the oldest letter. It needs the lock.
+// oldest returns the time of the oldest letter. The caller holds the lock.
 func (s *Store) oldest() (time.Time, bool) {
 	for _, seg := range s.segments {
 		if seg.live == 0 {

@@ -33,7 +33,7 @@ func TestStoreFindsLetters(t *testing.T) {
 		for name, q := range queries {
 			var want []uint64
 			for i := range all {
-				if q.wants(all[i].Number) && q.matches(&all[i]) {
+				if q.selects(all[i].Number) && q.matches(&all[i]) {
 					want = append(want, all[i].Number)
 				}
 			}
@@ -150,7 +150,7 @@ func TestStoreExpires(t *testing.T) {
 func TestStoreIsOfOneProcess(t *testing.T) {
 	s := openStore(t, Options{Path: t.TempDir()})
 	err := New(s.opts, s.log).Open()
-	if err == nil || !strings.Contains(err.Error(), "another process has the folder") {
+	if err == nil || !strings.Contains(err.Error(), "another process has locked the folder") {
 		t.Errorf("%v", err)
 	}
 }
