@@ -22,8 +22,8 @@ type Process struct {
 	write sync.Mutex // one line after the other
 
 	mu     sync.Mutex
-	reaped bool  // its number may belong to another process
-	reason error // why it has ended, or is being killed
+	reaped bool  // its ID may belong to another process
+	reason error // why it has ended, or was killed
 	status error // of its end, as the system reports it
 
 	ended chan struct{} // closed when the process has ended
@@ -91,21 +91,21 @@ func launch(cmd *exec.Cmd, o *Limits, line func([]byte) error, log func([]byte),
 	return p, nil
 }
 
-// wait waits for the end of the process, and kills what is left of its group.
+// wait waits for the end of the process, and kills the other processes of its group.
 func (p *Process) wait(cmd *exec.Cmd) {
-	held := awaitExit(p.pid)
-	if held {
+	unreaped := awaitExit(p.pid)
+	if unreaped {
 		p.signal(syscall.SIGKILL)
 	}
 	p.mu.Lock()
-	if held { // it has ended, so this does not block
+	if unreaped { // it has ended, so this does not block
 		p.reaped = true
 		defer p.mu.Unlock()
 	} else {
 		p.mu.Unlock()
 	}
 	err := cmd.Wait()
-	if !held {
+	if !unreaped {
 		_ = syscall.Kill(-p.pid, syscall.SIGKILL)
 		p.mu.Lock()
 		p.reaped = true
@@ -121,7 +121,7 @@ func (p *Process) wait(cmd *exec.Cmd) {
 	}
 }
 
-// fail kills the process for a reason; nil does nothing. The first reason counts.
+// fail kills the process for a reason, unless that is nil. The first reason is the one that Err returns.
 func (p *Process) fail(reason error) {
 	if reason == nil {
 		return
@@ -146,14 +146,15 @@ func (p *Process) signal(sig syscall.Signal) {
 // Done returns a channel that is closed when the process has ended and all its output was read.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err returns why the process has ended, or is being killed; nil while it runs.
+// Err returns why the process has ended, or was killed; nil while it runs.
 func (p *Process) Err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.reason
 }
 
-// Kill kills the process, because it has not answered in time, and returns when it has ended.
+// Kill kills the process, because it has not done what in time, and returns when it has ended. what is a participle, such as
+// "answered a batch".
 func (p *Process) Kill(what string) error {
 	p.fail(failuref(reasonTimeout, "%s has not %s in time, and was killed", p.name, what))
 	<-p.done

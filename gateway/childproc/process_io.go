@@ -30,17 +30,16 @@ func (p *Process) read(f *os.File, longest int, line func([]byte) error) error {
 		select { // a process that ends closes its output shortly before
 		case <-p.ended:
 			return nil
-		case <-time.After(closedPause):
+		case <-time.After(exitPause):
 			return failuref(reasonProtocol, "%s has closed its output and has not ended", p.name)
 		}
 	}
 }
 
-// closedPause is how long a process may run after it has closed its output.
-const closedPause = time.Second
+// exitPause is how long a process may run after it has closed its input or output.
+const exitPause = time.Second
 
-// Write writes a line to the input of the process. When ctx ends before, the line may be incomplete, and the process is of no use
-// any more.
+// Write writes a line to the input of the process. If ctx ends before, the line may be incomplete, and the caller must kill the process.
 func (p *Process) Write(ctx context.Context, line []byte) error {
 	p.write.Lock()
 	defer p.write.Unlock()
@@ -53,7 +52,7 @@ func (p *Process) Write(ctx context.Context, line []byte) error {
 	case errors.Is(err, syscall.EPIPE):
 		select { // a process that ends closes its input shortly before
 		case <-p.done:
-		case <-time.After(closedPause):
+		case <-time.After(exitPause):
 			p.fail(failuref(reasonProtocol, "%s has closed its input and has not ended", p.name))
 			<-p.done
 		}

@@ -11,14 +11,14 @@ import (
 // if the process was killed, or has ended with another status than 0.
 func (p *Process) Stop(ctx context.Context) error { return p.end(ctx, nil) }
 
-// StopSource is like Stop for a source, which may be waiting for anything: it gets SIGTERM soon after the end of its input.
+// StopSource is like Stop for a source, which may not notice the end of its input: it gets SIGTERM soon after that.
 func (p *Process) StopSource(ctx context.Context) error {
 	t := time.NewTimer(termPause)
 	defer t.Stop()
 	return p.end(ctx, t.C)
 }
 
-// termPause is how long a source may take to notice the end of its input.
+// termPause is how long a source may take to notice the end of its input, before it gets SIGTERM.
 const termPause = 250 * time.Millisecond
 
 func (p *Process) end(ctx context.Context, terminate <-chan time.Time) error {
