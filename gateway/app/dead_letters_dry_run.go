@@ -36,7 +36,7 @@ written. A letter on which a transform has failed begins at that transform.` + h
 				return err
 			}
 			var result admin.DryRunResult
-			if err := c.ofLetter(cmd.Context(), http.MethodPost, n, "/dry-run", body, &result); err != nil {
+			if err := c.callLetter(cmd.Context(), http.MethodPost, n, "/dry-run", body, &result); err != nil {
 				return err
 			}
 			return printDryRun(cmd.OutOrStdout(), &result)
@@ -47,7 +47,7 @@ written. A letter on which a transform has failed begins at that transform.` + h
 	return cmd
 }
 
-// printDryRun prints what would become of a letter, as gateway tap prints what has become of an event.
+// printDryRun prints the result of a dry run, in the form of gateway tap.
 func printDryRun(w io.Writer, r *admin.DryRunResult) error {
 	fmt.Fprintf(w, "to %s", r.Place)
 	if r.From != "" {

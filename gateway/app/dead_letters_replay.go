@@ -77,7 +77,7 @@ func (c *apiClient) replayEdited(ctx context.Context, cmd *cobra.Command, number
 		return err
 	}
 	var s letters.ReplayState
-	if err := c.ofLetter(ctx, http.MethodPost, n, "/replay", body, &s); err != nil {
+	if err := c.callLetter(ctx, http.MethodPost, n, "/replay", body, &s); err != nil {
 		return err
 	}
 	return reportReplay(cmd.OutOrStdout(), &s)
@@ -85,12 +85,12 @@ func (c *apiClient) replayEdited(ctx context.Context, cmd *cobra.Command, number
 
 const (
 	replayPoll = 200 * time.Millisecond
-	// queuedPatience is how long letters may be queued after the last was sent, until the command ends without their outcome.
-	queuedPatience = 30 * time.Second
+	// queuedTimeout bounds the wait for queued letters after the last one was sent.
+	queuedTimeout = 30 * time.Second
 )
 
-// followReplay returns the state of a replay when all its letters are delivered or have failed, or have been queued for long. It cancels the replay
-// when ctx ends.
+// followReplay waits until all letters of a replay are delivered or have failed, or are queued for longer than queuedTimeout. It returns the
+// state of the replay. When ctx ends, it cancels the replay.
 func (c *apiClient) followReplay(ctx context.Context, s letters.ReplayState) (letters.ReplayState, error) {
 	path := fmt.Sprintf("/api/dead-letters/replays/%d", s.ID)
 	var sent time.Time // when the last letter was
@@ -98,7 +98,7 @@ func (c *apiClient) followReplay(ctx context.Context, s letters.ReplayState) (le
 		if s.Ended != nil && sent.IsZero() {
 			sent = time.Now()
 		}
-		if s.Ended != nil && (s.Queued == 0 || time.Since(sent) > queuedPatience) {
+		if s.Ended != nil && (s.Queued == 0 || time.Since(sent) > queuedTimeout) {
 			return s, nil
 		}
 		select {
@@ -118,7 +118,7 @@ func (c *apiClient) followReplay(ctx context.Context, s letters.ReplayState) (le
 	}
 }
 
-// reportReplay prints what has become of the letters. It returns an error unless all were delivered.
+// reportReplay prints the outcome of a replay. It returns an error unless all letters were delivered.
 func reportReplay(w io.Writer, s *letters.ReplayState) error {
 	fmt.Fprintf(w, "dead letters delivered: %d\n", s.Delivered)
 	var problems []error

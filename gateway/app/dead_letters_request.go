@@ -26,7 +26,7 @@ func (l *letterFlags) selection(numbers []string, all bool) (map[string]any, err
 		}
 	}
 	if ways != 1 {
-		return nil, errors.New("which dead letters? give their numbers, or --all for all, or conditions such as --component")
+		return nil, errors.New("no dead letters are selected, or in two ways: give either numbers, or conditions such as --component, or --all")
 	}
 	selected := map[string]any{"all": all}
 	for name := range q {
@@ -71,7 +71,7 @@ func letterBodyOf(in io.Reader, to, file string) (map[string]any, error) {
 	return body, nil
 }
 
-// placeOf returns a place on the command line as the API has it: "sink shop" for shop.
+// placeOf returns the place in the form of the API for one on the command line: "sink shop" for shop.
 func placeOf(to string) string {
 	if to == "" || strings.HasPrefix(to, "sink.") || strings.HasPrefix(to, "route.") {
 		return strings.Replace(to, ".", " ", 1)
