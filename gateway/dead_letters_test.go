@@ -59,8 +59,8 @@ routes: {all: {from: [bus], to: [shop]}}
 	for args, want := range map[string]string{
 		"show 4":                      "there is no dead letter 4",
 		"show x":                      `"x" is not the number of a dead letter`,
-		"replay --to shop":            "which dead letters? give their numbers, or --all",
-		"replay 1 --all --to shop":    "which dead letters? give their numbers, or --all",
+		"replay --to shop":            "give either numbers, or conditions",
+		"replay 1 --all --to shop":    "give either numbers, or conditions",
 		"replay 1 --to shp":           `unknown sink "shp" (did you mean "shop"?)`,
 		"replay 2":                    "dead letter 2 has failed again: POST ",
 		"dry-run 1 --to route.nobody": "the configuration has no route nobody",

@@ -47,7 +47,7 @@ routes:
 	last.awaitReady()
 	testenv.Eventually(t, 2*testenv.Wait, fmt.Sprintf("%d acked", total), func() bool { return acked(t, position) >= total }, func() string { return fmt.Sprint(acked(t, position)) })
 	second := startBinary(t, nil, "-c", config)
-	if code := second.exit(testenv.Wait); code != 1 || !strings.Contains(second.stderr.String(), "another process has the folder") {
+	if code := second.exit(testenv.Wait); code != 1 || !strings.Contains(second.stderr.String(), "another process has locked the folder") {
 		t.Errorf("a second gateway with the same store: exit status %d", code)
 	}
 	last.awaitMetric("gateway_conserved 1")

@@ -22,7 +22,7 @@ func attemptsCommand(f *flags) *cobra.Command {
 		Use:   "attempts SINK",
 		Short: "List the latest attempts of a sink of a running gateway, show one, or send its event again",
 		Long: `Lists the latest 200 attempts of a sink to deliver events, the latest last: when, the status of
-the answer, the time that it took, the number of the attempt, what became of the event, and when
+the answer, the time that it took, the number of the attempt, the outcome for the event, and when
 the next attempt is due. The type webhook reports its attempts.` + helpAPI,
 		Example: `  gateway attempts shop
   gateway attempts show shop 5YFSCWTK2MAI6PBBQDMQMB3KHX
@@ -65,8 +65,8 @@ func attemptsShow(f *flags) *cobra.Command {
 	return cmd
 }
 
-// sendAgainPatience bounds the wait for the answer to gateway attempts send-again.
-const sendAgainPatience = 20 * time.Second
+// sendAgainTimeout bounds the wait for the answer to gateway attempts send-again.
+const sendAgainTimeout = 20 * time.Second
 
 func attemptsSendAgain(f *flags) *cobra.Command {
 	var api apiFlags
@@ -83,7 +83,7 @@ The exit status is 0 if the event was delivered or waits in the queue, else 1.` 
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), sendAgainPatience)
+			ctx, cancel := context.WithTimeout(cmd.Context(), sendAgainTimeout)
 			defer cancel()
 			var v delivery.AttemptView
 			_, status, err := c.do(ctx, http.MethodPost, sinkPath(args[0], "attempts", args[1], "send-again"), &v, http.StatusOK, http.StatusAccepted)
@@ -107,7 +107,7 @@ The exit status is 0 if the event was delivered or waits in the queue, else 1.` 
 	return cmd
 }
 
-// sinkPath returns the path of a part of the page of a sink.
+// sinkPath returns the path below that of a sink.
 func sinkPath(parts ...string) string {
 	path := "/api/components/sink"
 	for _, p := range parts {
@@ -116,7 +116,7 @@ func sinkPath(parts ...string) string {
 	return path
 }
 
-// fetch requests a path of a running gateway.
+// fetch sends a GET request to a running gateway, and decodes the answer into v unless that is nil.
 func (a *apiFlags) fetch(ctx context.Context, f *flags, path string, v any) ([]byte, error) {
 	c, err := a.client(f)
 	if err != nil {

@@ -42,7 +42,7 @@ which they have connected.` + helpAPI,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the answer of /api/components/sink/SINK/clients")
 	cmd.Flags().IntVar(&limit, "limit", limit, "list at most this number of `clients`, up to 500")
 	cmd.Flags().StringVar(&search, "search", "", "list only clients whose address, subject or user agent contains this `text`")
-	cmd.Flags().StringVar(&after, "after", "", "list those behind the client with this `ID`")
+	cmd.Flags().StringVar(&after, "after", "", "list those that connected after the client with this `ID`")
 	cmd.AddCommand(clientsDisconnect(f))
 	return cmd
 }
@@ -52,7 +52,7 @@ func clientsDisconnect(f *flags) *cobra.Command {
 	reason, reconnect := "", false
 	cmd := &cobra.Command{
 		Use:   "disconnect SINK ID",
-		Short: "Disconnect a client, which is told the reason",
+		Short: "Disconnect a client, and send it the reason",
 		Args:  cobra.ExactArgs(2),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
 			c, err := api.client(f)
@@ -68,7 +68,7 @@ func clientsDisconnect(f *flags) *cobra.Command {
 		}),
 	}
 	api.add(cmd)
-	cmd.Flags().StringVar(&reason, "reason", "", "tell the client this `text`")
+	cmd.Flags().StringVar(&reason, "reason", "", "`text` that the client gets")
 	cmd.Flags().BoolVar(&reconnect, "reconnect", false, "the client may connect again by itself")
 	return cmd
 }

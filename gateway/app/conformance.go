@@ -22,10 +22,10 @@ func conformanceCommand() *cobra.Command {
 		Use:   "conformance PROGRAM [ARGUMENT...]",
 		Short: "Check a program for type exec against its protocol",
 		Long: `Starts a program in any language several times, as the components of type exec do, and
-checks that it keeps each rule of the protocol (gateway/childproc/README.md). Arguments
+checks each rule of the protocol (gateway/childproc/README.md). Arguments
 after PROGRAM are those of the program. It gets the options that --options gives, and the
 environment of the shell.
-The exit status is 0 if the program keeps all rules, else 1.`,
+The exit status is 0 if the program follows all rules, else 1.`,
 		Example: `  gateway conformance --options '{"path":"/tmp/out"}' python3 sinks/exec/example.py`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
@@ -37,12 +37,12 @@ The exit status is 0 if the program keeps all rules, else 1.`,
 			}
 			var of map[string]any
 			if err := json.Unmarshal([]byte(given), &of); err != nil {
-				return fmt.Errorf("--options is no JSON object: %w", err)
+				return fmt.Errorf("--options is not a JSON object: %w: write {\"name\": value}", err)
 			}
 			s.Config.Options = of
 			hidden := map[string]string{}
 			if err := json.Unmarshal([]byte(secrets), &hidden); err != nil {
-				return errors.New("--secrets is no JSON object of texts")
+				return errors.New("--secrets is not a JSON object of texts: write {\"name\": \"text\"}")
 			}
 			for name, value := range hidden {
 				s.Config.Secrets = append(s.Config.Secrets, options.Entry[options.Secret]{Key: name, Value: options.NewSecret(value)})
@@ -66,7 +66,7 @@ The exit status is 0 if the program keeps all rules, else 1.`,
 				return err
 			}
 			if broken > 0 {
-				return fmt.Errorf("the program breaks %d rules of the protocol: gateway/childproc/README.md", broken)
+				return fmt.Errorf("the program breaks %d rules of the protocol: see gateway/childproc/README.md", broken)
 			}
 			return nil
 		}),

@@ -140,7 +140,7 @@ func deadLettersShow(f *flags) *cobra.Command {
 				return err
 			}
 			var l letters.Letter
-			if err := c.ofLetter(cmd.Context(), http.MethodGet, n, "", nil, &l); err != nil {
+			if err := c.callLetter(cmd.Context(), http.MethodGet, n, "", nil, &l); err != nil {
 				return err
 			}
 			return printJSON(cmd.OutOrStdout(), l)
@@ -156,8 +156,8 @@ func deadLettersDelete(f *flags) *cobra.Command {
 	all := false
 	cmd := &cobra.Command{
 		Use:     "delete NUMBER...",
-		Short:   "Delete dead letters for good",
-		Long:    `Deletes dead letters of a running gateway: those with these numbers, those that match, or all. They cannot be brought back.` + helpAPI,
+		Short:   "Delete dead letters",
+		Long:    `Deletes dead letters of a running gateway: those with these numbers, those that match, or all. They cannot be restored.` + helpAPI,
 		Example: `  gateway dead-letters delete 17 18`,
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
 			selected, err := find.selection(args, all)
@@ -228,8 +228,8 @@ func letterNumber(text string) (uint64, error) {
 	return n, nil
 }
 
-// ofLetter sends a request about one dead letter.
-func (c *apiClient) ofLetter(ctx context.Context, method string, number uint64, action string, body, v any) error {
+// callLetter sends a request about one dead letter.
+func (c *apiClient) callLetter(ctx context.Context, method string, number uint64, action string, body, v any) error {
 	_, status, err := c.call(ctx, method, fmt.Sprintf("/api/dead-letters/%d%s", number, action), body, v, http.StatusOK)
 	if status == http.StatusNotFound {
 		return fmt.Errorf("there is no dead letter %d: gateway dead-letters lists them", number)

@@ -24,7 +24,7 @@ import (
 // dryRunSource is the name of the source of a dry run; no configured source can have this name.
 const dryRunSource = "dry run"
 
-// dryRun shows what would become of a letter at a place, or if that is "" where it has failed. It runs the route in a router of its own,
+// dryRun shows what would become of a letter at the place to, or where it has failed if that is "". It runs the route in a router of its own,
 // with test doubles for the source and the sinks.
 func (g *gateway) dryRun(ctx context.Context, l *letters.Letter, to string) (admin.DryRunResult, error) {
 	cfg := g.running.Load()
@@ -54,7 +54,7 @@ func (g *gateway) dryRun(ctx context.Context, l *letters.Letter, to string) (adm
 	return result, runDry(ctx, route, l.Event(), &result)
 }
 
-// fromFailedStage leaves out the stages of a route that a letter has passed, and then its condition, too.
+// fromFailedStage removes the stages of a route before the transform that has failed, and then its condition, too.
 func fromFailedStage(r *router.RouteSpec, l *letters.Letter) error {
 	_, name, ok := strings.Cut(l.Component, ", transform ")
 	if !ok {
@@ -68,7 +68,7 @@ func fromFailedStage(r *router.RouteSpec, l *letters.Letter) error {
 	return nil
 }
 
-// runDry runs an event through a route, and sets what becomes of it.
+// runDry runs an event through a route, and sets the items and sinks of the result.
 func runDry(ctx context.Context, route router.RouteSpec, e *event.Event, result *admin.DryRunResult) error {
 	begin := make(chan struct{})
 	src := &batchSource{events: []*event.Event{e}, flight: inflight.NewPositionTracker(0), emitted: make(chan error, 1)}

@@ -8,7 +8,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// programsVariable names the variable of the environment with the folder of manifests.
+// programsVariable is the environment variable with the folder of manifests.
 const programsVariable = "GATEWAY_PLUGINS"
 
 // programs make plugin types of programs with a manifest.
@@ -24,7 +24,7 @@ func Programs(source func(childproc.Manifest) plugin.SourceType, transform func(
 	return func(f *features) { f.programs = &programs{source, transform, sink} }
 }
 
-// addPrograms returns set with the types of the manifests in a folder; "" has none. It starts nothing.
+// addPrograms returns set with the types of the manifests in a folder; "" has none. It starts no program.
 func addPrograms(set plugin.Set, folder string, with ...Feature) (plugin.Set, error) {
 	f := &features{}
 	for _, add := range with {
@@ -48,7 +48,7 @@ func addPrograms(set plugin.Set, folder string, with ...Feature) (plugin.Set, er
 		}
 	}
 	if err := config.CheckPlugins(set); err != nil {
-		return set, errors.Join(errors.New("a manifest does not fit: rename it or its options"), err)
+		return set, errors.Join(errors.New("a manifest conflicts with a plugin type or an option: rename its type or its option"), err)
 	}
 	return set, nil
 }

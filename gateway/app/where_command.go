@@ -19,7 +19,7 @@ func whereCommand(f *flags) *cobra.Command {
 		Use:   "where ID",
 		Short: "Show where an event is in a running gateway, as far as it is known",
 		Long: `Shows in which queues of a running gateway the event with this ID waits, how often its delivery
-has failed and when it is tried next, and its dead letters. A gateway does not remember events
+has failed, when its next attempt is due, and its dead letters. A gateway has no record of events
 that it has delivered.` + helpAPI,
 		Example: `  gateway where 01J9ZQ4T9W`,
 		Args:    cobra.ExactArgs(1),
@@ -45,10 +45,10 @@ that it has delivered.` + helpAPI,
 	return cmd
 }
 
-// printWhere prints a table of the places where an event is. It returns an error if there is none.
+// printWhere prints a table of the queues and dead letters that have the event. It returns an error if none has.
 func printWhere(w io.Writer, where *stats.Whereabouts) error {
 	for _, s := range where.Writing {
-		fmt.Fprintf(w, "events in writes of the sink %s, which are not looked at: %d\n", s.Sink, s.Events)
+		fmt.Fprintf(w, "events in writes of the sink %s, which are not searched: %d\n", s.Sink, s.Events)
 	}
 	if len(where.Found) == 0 {
 		return fmt.Errorf("the event %s waits in no queue and is no dead letter: it was delivered, is in a write, is in another gateway, or has another ID", oneLine(where.ID))

@@ -11,7 +11,7 @@ import (
 // Config are the options of each component of type exec. A plugin embeds them in its own.
 type Config struct {
 	Command []string                    `koanf:"command" rule:"min=1" doc:"program and its arguments, such as [python3, sink.py]; no shell reads them"`
-	Options any                         `koanf:"options" doc:"options of the program, a mapping, which it gets in its first line of input"`
+	Options any                         `koanf:"options" doc:"options of the program, a mapping; they are in its first line of input"`
 	Secrets options.Map[options.Secret] `koanf:"secrets" doc:"further options of the program, whose values are never shown"`
 	Limits
 }
@@ -34,12 +34,12 @@ func (o *Config) Check(report func(option, text string)) {
 
 // Limits are the options of the process, also of a program with a manifest.
 type Limits struct {
-	Env          options.Map[options.Secret] `koanf:"env" doc:"environment of the program, which has no other variables: {PATH: '${PATH}'}"`
+	Env          options.Map[options.Secret] `koanf:"env" doc:"all environment variables of the program: {PATH: '${PATH}'}"`
 	Dir          string                      `koanf:"dir" doc:"working directory; without it that of the gateway"`
 	Memory       options.Size                `koanf:"memory" rule:"max=1024GiB" doc:"most address space of each of its processes, on Linux; 0: no limit"`
 	MaxLine      options.Size                `koanf:"max_line" rule:"min=4KiB,max=1GiB" doc:"longest line of input or output"`
-	StartTimeout options.Duration            `koanf:"start_timeout" rule:"min=10ms,max=10m" doc:"how long the program may take until it is ready"`
-	StopTimeout  options.Duration            `koanf:"stop_timeout" rule:"min=10ms,max=10m" doc:"how long the program may run after the end of its input, before it is killed"`
+	StartTimeout options.Duration            `koanf:"start_timeout" rule:"min=10ms,max=10m" doc:"most time from the start of the program until it is ready"`
+	StopTimeout  options.Duration            `koanf:"stop_timeout" rule:"min=10ms,max=10m" doc:"most time from the end of its input until the program ends; then it is killed"`
 }
 
 // Defaults returns the defaults of the options.

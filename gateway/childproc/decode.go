@@ -41,7 +41,7 @@ type Failed struct {
 	Failure
 }
 
-// Event is an event that a program emits.
+// Event is an event of a program's output. Absent fields are nil.
 type Event struct {
 	Of      *int              `json:"of"`
 	ID      *string           `json:"id"`
@@ -54,7 +54,7 @@ type Event struct {
 	Base64  []byte            `json:"data_base64"`
 }
 
-// maxErrorText is how many bytes of the text of an error are kept.
+// maxErrorText bounds the text of an error, in bytes. More is cut off.
 const maxErrorText = 1 << 10
 
 // Parse parses a line of output. Its error is a violation of the protocol.
@@ -75,11 +75,11 @@ func Parse(line []byte) (m Message, err error) {
 	case kinds != 1:
 		return m, Violation("the line %s has %d of the keys ack, nack, emit, gap and warning: write one", excerpt(line), kinds)
 	case m.Nack != nil && m.Error == "":
-		return m, Violation("the line %s has no error: say why", excerpt(line))
+		return m, Violation("the line %s has no error: write the cause", excerpt(line))
 	}
 	for i, f := range m.Failed {
 		if f.Error == "" {
-			return m, Violation("the entry %d of failed has no error: say why", i)
+			return m, Violation("the entry %d of failed has no error: write the cause", i)
 		}
 	}
 	return m, nil
@@ -104,7 +104,7 @@ func decode(line []byte, into any) error {
 	d.DisallowUnknownFields()
 	err := d.Decode(into)
 	if err == nil && len(bytes.TrimSpace(line[d.InputOffset():])) > 0 {
-		err = errors.New("there is more behind the object")
+		err = errors.New("more follows behind the object")
 	}
 	if err != nil {
 		return Violation("the line %s is not a message of the protocol: %w", excerpt(line), err)
@@ -134,7 +134,7 @@ func excerpt(line []byte) string {
 	return strconv.Quote(string(line))
 }
 
-// Err returns the failure as an error of the contract.
+// Err returns the failure as an error, marked as package plugin defines it.
 func (f Failure) Err() error {
 	text := f.Error
 	if len(text) > maxErrorText {
@@ -203,8 +203,8 @@ func (w *Event) Apply(e *event.Event) (payload bool, err error) {
 	return true, nil
 }
 
-// Made returns what an answer of a transform makes of each of events. Its error is a violation of the protocol.
-func (m *Message) Made(events []*event.Event) (each [][]*event.Event, err error) {
+// Outputs returns the events of an answer of a transform, by the index of the event that they were made of. Its error is a violation of the protocol.
+func (m *Message) Outputs(events []*event.Event) (each [][]*event.Event, err error) {
 	each = make([][]*event.Event, len(events))
 	last := 0
 	for i := range m.Events {

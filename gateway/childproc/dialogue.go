@@ -46,7 +46,7 @@ func (d *Dialogue) Open(ctx context.Context) error {
 	return nil
 }
 
-// receive passes an answer on to Exchange. It is called in the goroutine that reads the output.
+// receive checks an answer, and sends it to replies. It is called in the goroutine that reads the output.
 func receive(kind plugin.Kind, line []byte, pending *atomic.Uint64, replies chan<- Message) error {
 	m, err := Parse(line)
 	if err != nil {
@@ -58,18 +58,18 @@ func receive(kind plugin.Kind, line []byte, pending *atomic.Uint64, replies chan
 	}
 	switch {
 	case n == nil:
-		return Violation("a %s answers batches, by ack or nack, and writes nothing else", kind)
+		return Violation("it has written a line that is no answer: a %s writes one ack or nack for each batch", kind)
 	case m.State != nil, m.Events != nil && (kind != plugin.KindTransform || m.Nack != nil):
-		return Violation("the answer to batch %d has events or a state, which do not belong there", *n)
+		return Violation("the answer to batch %d has events or a state: leave them out", *n)
 	case *n == 0 || !pending.CompareAndSwap(*n, 0):
-		return Violation("it has answered batch %d, which was not sent, or was answered before", *n)
+		return Violation("it has answered batch %d, which was not sent, or was answered before: answer each batch once", *n)
 	}
 	replies <- m // there is room, because one batch is under way
 	return nil
 }
 
-// Encode makes the next line: of the first event alone if alone reports true for it, else of as many as fit into the line and for
-// which it reports false. It returns how many; 0 if the first event does not fit.
+// Encode makes the next line and returns the number of its events; 0 if the first event does not fit. An event for which alone reports
+// true has a line of its own. Other events share a line as far as they fit.
 func (d *Dialogue) Encode(events []*event.Event, alone func(*event.Event) bool) (n int) {
 	d.seq++
 	d.line = AppendBatch(d.line[:0], d.seq)
@@ -107,7 +107,7 @@ func (d *Dialogue) Exchange(ctx context.Context) (Message, error) {
 		return m, nil
 	case <-d.process.Done():
 		select {
-		case m := <-d.replies: // its last words
+		case m := <-d.replies: // it has answered before it ended
 			return m, nil
 		default:
 			return Message{}, d.process.Err()
@@ -117,8 +117,8 @@ func (d *Dialogue) Exchange(ctx context.Context) (Message, error) {
 	}
 }
 
-// Tell writes a line that has no answer.
-func (d *Dialogue) Tell(ctx context.Context, line []byte) error {
+// Send writes a line to which the program does not answer. Its errors are marked by [plugin.Unavailable].
+func (d *Dialogue) Send(ctx context.Context, line []byte) error {
 	if err := d.process.Write(ctx, line); err != nil {
 		return plugin.Unavailable(err)
 	}
@@ -136,7 +136,7 @@ func (d *Dialogue) Err() error {
 	return d.process.Err()
 }
 
-// Close ends the process. Open starts none any more.
+// Close ends the process. After it, Open returns an error.
 func (d *Dialogue) Close(ctx context.Context) error {
 	d.closed = true
 	if d.process == nil {

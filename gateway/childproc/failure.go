@@ -40,11 +40,11 @@ func reasonOf(err error) string {
 	return reasonExit
 }
 
-// Crashed reports whether err says that a process has ended by itself, or has hung: an event may have caused that.
+// Crashed reports whether a process has ended by itself, or has hung. An event may have caused that.
 func Crashed(err error) bool {
 	r := reasonOf(err)
 	return r == reasonExit || r == reasonTimeout
 }
 
-// Violation returns an error that names how a program has violated the protocol.
+// Violation returns the error of a program that has violated the protocol.
 func Violation(format string, args ...any) error { return failuref(reasonProtocol, format, args...) }

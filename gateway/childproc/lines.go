@@ -29,7 +29,7 @@ func (l *lineReader) next() ([]byte, error) {
 		part, err := l.r.ReadSlice('\n')
 		switch {
 		case len(l.long)+len(part) > l.max:
-			return nil, failuref(reasonProtocol, "its line is longer than max_line, %d bytes", l.max)
+			return nil, failuref(reasonProtocol, "its line is longer than max_line, %d bytes: write shorter lines, or raise max_line", l.max)
 		case err == nil && len(l.long) == 0:
 			return part[:len(part)-1], nil
 		case err == nil:
@@ -63,8 +63,8 @@ func (l *lineReader) nextCut() ([]byte, error) {
 	}
 }
 
-// drainedPipe reads from a pipe. Once the process has ended, it ends when nothing came for drainPause, or after maxDrain bytes:
-// a process in another group may keep the pipe open.
+// drainedPipe reads from a pipe. After the end of the process, it reports the end of the file when it has read nothing for drainPause, or
+// maxDrain bytes: a process in another group may have the pipe open.
 type drainedPipe struct {
 	f    *os.File
 	read int // bytes, since the process has ended

@@ -67,14 +67,14 @@ func ParseManifest(text []byte) (m Manifest, err error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&m); err != nil {
-		return m, fmt.Errorf("the description is not as the protocol says: %w", err)
+		return m, fmt.Errorf("the description does not match the protocol: %w", err)
 	}
 	return m, m.check()
 }
 
 var validType = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
-// check returns what is wrong with the description.
+// check returns the problems of the description as one error.
 func (m *Manifest) check() error {
 	var problems []error
 	report := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
@@ -89,7 +89,7 @@ func (m *Manifest) check() error {
 		report("name is %q: use up to 63 lower case letters, digits and -, a letter first", m.Name)
 	}
 	if strings.TrimSpace(m.Summary) == "" || strings.Contains(m.Summary, "\n") {
-		report("summary is missing, or has more than one line")
+		report("summary is missing, or has more than one line: write one line")
 	}
 	for _, c := range m.Capabilities {
 		if ok && !slices.Contains(known, c) {
@@ -115,9 +115,9 @@ func (o *ManifestOption) check() error {
 	case !ok:
 		return fmt.Errorf("there is no type %q: write text, integer, bool, duration, size, secret, url, list or map", o.Type)
 	case o.Doc == "" || len(o.Doc) > longestDoc:
-		return fmt.Errorf("doc is missing, or longer than %d bytes", longestDoc)
+		return fmt.Errorf("doc is missing, or longer than %d bytes: write a short text", longestDoc)
 	case strings.ContainsAny(o.Doc, "\n|"):
-		return errors.New("doc has a line break or a |")
+		return errors.New("doc has a line break or a |: remove it")
 	}
 	if o.Default == nil {
 		return nil
@@ -135,12 +135,12 @@ func Describe(ctx context.Context, command []string, env []string) (Manifest, er
 	out := &bounded{max: maxManifest}
 	cmd.Stdout = out
 	if err := cmd.Run(); err != nil {
-		return Manifest{}, fmt.Errorf("%s --describe has failed: %w", command[0], err)
+		return Manifest{}, fmt.Errorf("cannot run %s --describe: %w", command[0], err)
 	}
 	return ParseManifest(out.b.Bytes())
 }
 
-// bounded is a buffer that refuses more than max bytes.
+// bounded is a buffer whose Write fails beyond max bytes.
 type bounded struct {
 	b   bytes.Buffer
 	max int

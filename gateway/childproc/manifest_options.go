@@ -21,7 +21,7 @@ var optionTypes = map[string]optionType{
 	"list": {reflect.TypeFor[[]string]()}, "map": {reflect.TypeFor[options.Map[string]]()},
 }
 
-// decode returns the value of a default.
+// decode parses the default of an option.
 func (t optionType) decode(text json.RawMessage) (reflect.Value, error) {
 	v := reflect.New(t.of)
 	if u, ok := v.Interface().(encoding.TextUnmarshaler); ok {
@@ -80,8 +80,8 @@ func (m *Manifest) newOptions(settings ...any) reflect.Value {
 	return made
 }
 
-// Defaults returns the function of the type that makes its options: those of the program, and those of the structs to which settings
-// point, with the values of these as defaults.
+// Defaults returns a function that makes the options of a plugin type: the options of the program, and the fields of the structs to which
+// settings point, whose values are the defaults.
 func (m *Manifest) Defaults(settings ...any) func() any {
 	return func() any { return m.newOptions(settings...).Interface() }
 }

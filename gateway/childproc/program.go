@@ -17,27 +17,27 @@ import (
 // Version is the version of the protocol.
 const Version = 1
 
-// Program starts one process after the other for a component. It limits how often they start: a program that ends before it has
-// done anything starts after growing pauses.
+// Program starts one process after the other for a component. It pauses between two starts, and the pauses grow while processes end
+// without progress.
 type Program struct {
-	kind    plugin.Kind
-	env     plugin.Env
-	opts    Config
-	hello   json.RawMessage // options of the program
-	log     func([]byte)
-	starts  prometheus.Counter
-	failed  *prometheus.CounterVec
-	mu      sync.Mutex
-	begun   time.Time // of the last process
-	useless int       // consecutive processes that have ended without progress
-	last    error     // why the last one has ended
+	kind     plugin.Kind
+	env      plugin.Env
+	opts     Config
+	hello    json.RawMessage // options of the program
+	log      func([]byte)
+	starts   prometheus.Counter
+	failed   *prometheus.CounterVec
+	mu       sync.Mutex
+	begun    time.Time // of the last process
+	failures int       // consecutive processes that have ended without progress
+	last     error     // why the last one has ended
 }
 
 // Pauses between two starts.
 const (
 	minPause = 100 * time.Millisecond // also after a process that has made progress
 	maxPause = 30 * time.Second       // after many processes without progress
-	// longestWait is how long Start waits itself, before it returns an error instead.
+	// longestWait is the longest pause for which Start waits. For a longer one it returns an error.
 	longestWait = time.Second
 )
 
@@ -66,7 +66,7 @@ type Extra struct {
 }
 
 // Start starts a process, and returns when it is ready. handle is called with each line of its output after the first one, in one
-// goroutine; an error of it kills the process. Start waits up to a second where processes have started too often. All its errors are
+// goroutine; an error of it kills the process. Start waits up to longestWait for the pause between two starts. All its errors are
 // marked by [plugin.Unavailable].
 func (p *Program) Start(ctx context.Context, handle func(line []byte) error, extra ...Extra) (*Process, error) {
 	if err := p.pause(ctx); err != nil {
@@ -126,20 +126,20 @@ func (p *Program) firstLine(extra []Extra) []byte {
 	return append(b, "}\n"...)
 }
 
-// Progress records that the present process works: an event was delivered, emitted or transformed.
+// Progress records that the process works: it has delivered, emitted or transformed an event.
 func (p *Program) Progress() {
 	p.mu.Lock()
-	p.useless = 0
+	p.failures = 0
 	p.mu.Unlock()
 }
 
-// count counts why a process has ended.
+// count counts the failure of a process, and returns it.
 func (p *Program) count(reason error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if why := reasonOf(reason); why != reasonStopped {
 		p.failed.WithLabelValues(why).Inc()
-		p.useless++
+		p.failures++
 		p.last = reason
 	}
 	return reason
@@ -150,11 +150,11 @@ func (p *Program) pause(ctx context.Context) error {
 	p.mu.Lock()
 	wait := time.Duration(0)
 	if !p.begun.IsZero() {
-		wait = time.Until(p.begun.Add(min(maxPause, minPause<<min(max(p.useless-1, 0), 16))))
+		wait = time.Until(p.begun.Add(min(maxPause, minPause<<min(max(p.failures-1, 0), 16))))
 	}
 	if wait > longestWait {
 		defer p.mu.Unlock()
-		return fmt.Errorf("the program is started again in %v, because it has failed %d times: %w", wait.Round(100*time.Millisecond), p.useless, p.last)
+		return fmt.Errorf("the program is started again in %v, because it has failed %d times: %w", wait.Round(100*time.Millisecond), p.failures, p.last)
 	}
 	p.begun = time.Now().Add(max(wait, 0))
 	p.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// longestLogLine is how many bytes of a line of the standard error are logged.
+	// longestLogLine bounds the logged part of a line of the standard error, in bytes.
 	longestLogLine = 4 << 10
 	// maxLogRate is how many bytes of the standard error are read in a second. A program that writes more is slowed down.
 	maxLogRate = 4 << 20

@@ -7,13 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attributes has the kernel kill the process when the thread that starts it ends, so also after a kill -9 of the gateway.
+// attributes gives the process a group of its own. The kernel kills it when the thread that has started it ends, so also after a
+// kill -9 of the gateway.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// awaitExit waits until a process has ended, and leaves it to be waited for: until then no other process gets its number. It
-// reports false where the system cannot do that.
+// awaitExit waits until a process has ended, and does not reap it: no other process gets its ID before that. It reports false if the
+// system cannot do that.
 func awaitExit(pid int) bool {
 	for {
 		var info unix.Siginfo

@@ -10,7 +10,7 @@ import (
 // attributes gives the process a group of its own. Only Linux can kill it with the gateway.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// awaitExit reports false: the caller waits for the process, and then kills its group.
+// awaitExit reports false: this system cannot wait without reaping the process.
 func awaitExit(int) bool { return false }
 
 func limitMemory(int, int64) error {

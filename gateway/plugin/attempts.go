@@ -7,12 +7,12 @@ import (
 )
 
 // ReportsAttempts is the capability of a sink that reports each attempt to deliver events, such as a request, by
-// [ReportAttempt]. The router keeps the latest attempts, and operators may look at them and send their events again.
+// [ReportAttempt]. The router stores the latest attempts. Operators may read them, and send their events again.
 const ReportsAttempts Capability = "reports attempts"
 
-// AttemptReport is an attempt to deliver the events of one Write, whatever its result was.
+// AttemptReport describes an attempt to deliver the events of one Write, successful or not.
 type AttemptReport struct {
-	ID     string    // as of [Attempt]
+	ID     string    // as in [Attempt]
 	Began  time.Time // when the sink began to send
 	Took   time.Duration
 	Status int // of the answer; 0: there was none
@@ -24,12 +24,13 @@ type AttemptReport struct {
 
 // AttemptExchange describes what was sent and received.
 type AttemptExchange interface {
-	// Describe is called when an operator looks, in any goroutine, also after the sink was closed. So a report costs little. It
-	// must hide secrets that it knows. The router hides those of the options, too, and headers that usually have some.
+	// Describe returns the description. The router calls it only when an operator reads the attempt, so a report costs little. It
+	// may call it in any goroutine, also after the sink was closed. Describe must hide secrets that only the plugin knows. The router
+	// hides the secrets of the options, and headers that usually have secrets.
 	Describe() AttemptDescription
 }
 
-// AttemptDescription is what operators see of an attempt.
+// AttemptDescription describes what an attempt has sent and received.
 type AttemptDescription struct {
 	Target          string // what was called, such as the method and the URL
 	Request, Answer AttemptMessage
@@ -42,19 +43,19 @@ type AttemptMessage struct {
 	Bytes  int    // length of the whole body; -1 if it is not known
 }
 
-// attemptsKey is the key of the function that takes reports in a context.
+// attemptsKey is the key of the report function in a context.
 type attemptsKey struct{}
 
-// WithAttempts returns a context for a Write whose attempts are reported to take. The router calls it. take may be called
-// concurrently, and must not block.
-func WithAttempts(ctx context.Context, take func(AttemptReport)) context.Context {
-	return context.WithValue(ctx, attemptsKey{}, take)
+// WithAttempts returns a context for a Write, by which [ReportAttempt] calls report. The router calls it. report must not block, and is
+// called concurrently.
+func WithAttempts(ctx context.Context, report func(AttemptReport)) context.Context {
+	return context.WithValue(ctx, attemptsKey{}, report)
 }
 
 // ReportAttempt reports an attempt of a Write, with the context of Write and before Write returns. A sink whose type has the capability
 // [ReportsAttempts] calls it for each attempt.
 func ReportAttempt(ctx context.Context, a AttemptReport) {
-	if take, ok := ctx.Value(attemptsKey{}).(func(AttemptReport)); ok {
-		take(a)
+	if report, ok := ctx.Value(attemptsKey{}).(func(AttemptReport)); ok {
+		report(a)
 	}
 }

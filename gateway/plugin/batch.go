@@ -13,7 +13,7 @@ import (
 
 // BatchTransform transforms several events at once, for example merges them into one. There is one instance
 // per route, and it is never called concurrently. The router collects the events, as the option collect of
-// the transform says, and measures the time. So a BatchTransform keeps no events between two calls.
+// the transform says, and measures the time. So a BatchTransform stores no events between two calls.
 type BatchTransform interface {
 	// ApplyBatch calls emit for each event that it makes of the window: none, one or many, which may be
 	// events of the window. It calls emit in its own goroutine and before it returns. It must not change the

@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// ClientSink is implemented by a sink to which clients connect, so that operators can look at them and disconnect one. Its methods are
-// called in any goroutine, also while Write runs and after Close. They hold up no event for longer than a moment, whatever
-// the number of clients is.
+// ClientSink is implemented by a sink to which clients connect, so that operators can list them and disconnect one. Its methods are
+// called in any goroutine, also while Write runs and after Close. They must not delay events, for any number of clients.
 type ClientSink interface {
 	// Clients returns at most q.Limit connected clients, in the order in which they have connected.
 	Clients(ctx context.Context, q ClientQuery) ClientPage
-	// Disconnect disconnects a client, and tells it the reason. reconnect says whether it may connect again by itself. found is false
+	// Disconnect disconnects a client, and sends it the reason. With reconnect, the client may connect again by itself. found is false
 	// if no client with the ID is connected.
 	Disconnect(ctx context.Context, id, reason string, reconnect bool) (found bool)
 }
@@ -26,7 +25,7 @@ type ClientQuery struct {
 	Search string // only clients whose address, subject or user agent contains this text; "": all
 }
 
-// ClientPage is a part of the connected clients.
+// ClientPage is a page of the connected clients.
 type ClientPage struct {
 	Total   int // of the connected clients
 	Clients []Client
@@ -34,22 +33,22 @@ type ClientPage struct {
 	Next string
 }
 
-// Client is one connected client. Texts are what it has sent, shortened.
+// Client is one connected client. The texts come from the client, and are shortened.
 type Client struct {
 	ID        string // unique while the sink runs
-	Address   string // without a port; behind a trusted proxy that which the proxy names
+	Address   string // without a port; behind a trusted proxy, the address in its header
 	UserAgent string
 	Subject   string // of its token; "" if it has none
 	Protocol  string // such as a subprotocol with its version
 	Since     time.Time
-	// LagEvents and LagBytes are what it was not sent yet of its subscriptions.
+	// LagEvents and LagBytes count the frames of its subscriptions that were not sent to it.
 	LagEvents, LagBytes uint64
 	SentBytes           uint64
 	Subscriptions       []ClientSubscription // the first ones
 	SubscriptionCount   int
 }
 
-// ClientSubscription is what a client gets.
+// ClientSubscription is one subscription of a client.
 type ClientSubscription struct {
 	ID       string   // by which the client names it; "" for that of its connection
 	Channels []string // the first ones; none: all

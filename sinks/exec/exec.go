@@ -19,12 +19,12 @@ type Options struct {
 
 // Settings are the options that a program with a manifest has as well.
 type Settings struct {
-	MaxDeliveries int `koanf:"max_deliveries" rule:"min=1,max=1000" doc:"how often an event is written during which the program ends or hangs, before it is a dead letter"`
+	MaxDeliveries int `koanf:"max_deliveries" rule:"min=1,max=1000" doc:"writes of an event during which the program has ended or hung, before the event is a dead letter"`
 }
 
-// Declared are the options that say what the program can do, in place of a manifest.
+// Declared are the capabilities of a program without a manifest.
 type Declared struct {
-	Gaps    bool `koanf:"gaps" doc:"tell the program of gaps"`
+	Gaps    bool `koanf:"gaps" doc:"send gaps to the program"`
 	Durable bool `koanf:"durable" doc:"the program has stored events when it acks them, so this may be the dead_letter sink of a source that replays"`
 }
 
@@ -45,7 +45,7 @@ func defaults() Options {
 
 // Type describes the sink.
 func Type() plugin.SinkType {
-	return plugin.NewSink("exec", "Has a program in any language deliver events.", defaults, build).WithOptional(plugin.Durable)
+	return plugin.NewSink("exec", "Delivers events by a program in any language.", defaults, build).WithOptional(plugin.Durable)
 }
 
 // Program returns the type of a sink with a manifest.
@@ -80,10 +80,10 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 type sink struct {
 	opts Options
 
-	mu       sync.Mutex // of what follows: a call may come late, after Close
+	mu       sync.Mutex // guards the fields below; a call may come after Close
 	dialogue *childproc.Dialogue
-	// suspects are the events of batches during which a process has ended, and how often that happened to each alone. They are
-	// written alone.
+	// suspects has the events of batches during which a process has ended, and how often one has ended on each event alone. Each
+	// suspect is written alone.
 	suspects map[*event.Event]int
 }
 
@@ -108,7 +108,7 @@ func (s *sink) Close(ctx context.Context) error {
 	return s.dialogue.Close(ctx)
 }
 
-// gapSink is a sink that tells its program of gaps.
+// gapSink is a sink that sends gaps to its program.
 type gapSink struct{ *sink }
 
 // Gap is part of [plugin.GapSink].
@@ -118,5 +118,5 @@ func (s *gapSink) Gap(ctx context.Context, g plugin.Gap) error {
 	if err := s.dialogue.Open(ctx); err != nil {
 		return err
 	}
-	return s.dialogue.Tell(ctx, childproc.AppendGap(nil, g))
+	return s.dialogue.Send(ctx, childproc.AppendGap(nil, g))
 }

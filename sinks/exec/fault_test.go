@@ -46,7 +46,7 @@ func TestFaultyPrograms(t *testing.T) {
 		"forks":                  {program: ready + `(sleep 1000; echo garbage) & read b; exit 5`, want: "exit status 5"},
 		"floods its errors":      {program: ready + `yes error >&2 & read b; exit 6`, want: "exit status 6"},
 		"names no event":         {program: ready + `read b; echo '{"ack":1,"failed":[{"index":5,"error":"x"}]}'; cat >/dev/null`, want: "event 5, and the batch has 1"},
-		"emits":                  {program: ready + `echo '{"emit":1,"events":[]}'; cat >/dev/null`, want: "a sink answers batches"},
+		"emits":                  {program: ready + `echo '{"emit":1,"events":[]}'; cat >/dev/null`, want: "a sink writes one ack or nack"},
 		"is out of memory":       {program: ready + `read b; exec ` + python + ` -c 'bytearray(300<<20)'`, want: "exit status 1", set: func(o *Options) { o.Memory = 200 << 20 }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -92,7 +92,7 @@ func TestWrongManifests(t *testing.T) {
 		`{"protocol":1,"kind":"sink","name":"x","summary":"s","options":[{"name":"a","type":"integer","doc":"d","default":"x"}]}`: "the default",
 		`{"protocol":1,"kind":"sink","name":"x","summary":"s","options":[{"name":"A b","type":"text","doc":"d"}]}`:                "no valid name of an option",
 		`{"protocol":1,"kind":"sink","name":"x","summary":"s","more":1}`:                                                          `unknown field "more"`,
-		`not JSON`: "not as the protocol says",
+		`not JSON`: "does not match the protocol",
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "x.json"), []byte(text), 0o600); err != nil {

@@ -21,20 +21,20 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 	for from := 0; from < len(events); {
 		n := s.dialogue.Encode(events[from:], s.isSuspect)
 		if n == 0 {
-			failed[from] = plugin.Permanent(fmt.Errorf("the event is longer than max_line, %d bytes", s.dialogue.Program().MaxLine()))
+			failed[from] = plugin.Permanent(fmt.Errorf("the event is longer than max_line, %d bytes: raise max_line", s.dialogue.Program().MaxLine()))
 			from++
 			continue
 		}
 		part := events[from : from+n]
 		reply, err := s.dialogue.Exchange(ctx)
 		if err != nil {
-			return s.broken(ctx, failed, events, from, n, err)
+			return s.interrupted(ctx, failed, events, from, n, err)
 		}
-		if reply.Nack != nil && n == len(events) { // the sink has failed as a whole
+		if reply.Nack != nil && n == len(events) { // the whole write has failed
 			return reply.Err()
 		}
-		if err := s.settle(failed, from, n, reply); err != nil {
-			return s.broken(ctx, failed, events, from, n, err)
+		if err := s.addFailures(failed, from, n, reply); err != nil {
+			return s.interrupted(ctx, failed, events, from, n, err)
 		}
 		for _, e := range part {
 			delete(s.suspects, e)
@@ -50,8 +50,8 @@ func (s *sink) isSuspect(e *event.Event) bool {
 	return suspect
 }
 
-// settle adds the failures of an answer to n events from one on. An error means that the program does not work.
-func (s *sink) settle(failed map[int]error, from, n int, reply childproc.Message) error {
+// addFailures adds the failures in the answer to the n events from index from on. An error means that the program does not work.
+func (s *sink) addFailures(failed map[int]error, from, n int, reply childproc.Message) error {
 	if reply.Nack != nil {
 		err := reply.Err()
 		if plugin.IsUnavailable(err) {
@@ -75,8 +75,8 @@ func (s *sink) settle(failed map[int]error, from, n int, reply childproc.Message
 // maxSuspects bounds the memory of suspects, which may have been returned to their source.
 const maxSuspects = 10_000
 
-// broken returns the result of a Write that was cut short by err at n events from one on: what was answered before counts.
-func (s *sink) broken(ctx context.Context, failed map[int]error, events []*event.Event, from, n int, err error) error {
+// interrupted returns the result of a Write that err has ended during the n events from index from on. The answers before count.
+func (s *sink) interrupted(ctx context.Context, failed map[int]error, events []*event.Event, from, n int, err error) error {
 	stopped := errors.Is(ctx.Err(), context.Canceled)
 	if childproc.Crashed(err) && !stopped && !plugin.IsUnavailable(err) {
 		if len(s.suspects) > maxSuspects {

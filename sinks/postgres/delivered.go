@@ -15,9 +15,9 @@ const (
 	forgetAtLeast  = 1000 // IDs in one statement
 )
 
-// mark stores the IDs of events, and returns the rows whose event was not written before. Another gateway that writes the same event
-// at this moment is awaited: the key of the table makes one of both the later. Events without an ID are written in any case.
-func (w *writing) mark(ctx context.Context, rows []row, keys []string) (fresh []row, freshKeys []string, marked int, err error) {
+// mark stores the IDs of events, and returns the rows whose event was not written before. If another gateway writes the same event at
+// this moment, mark waits for its transaction by the key of the table. Events without an ID are written in any case.
+func (w *writing) mark(ctx context.Context, rows []row, keys []string) (unwritten []row, unwrittenKeys []string, marked int, err error) {
 	var ids []string
 	for _, r := range rows {
 		if r.id != "" {
@@ -40,14 +40,14 @@ func (w *writing) mark(ctx context.Context, rows []row, keys []string) (fresh []
 	}
 	for i, r := range rows {
 		if r.id == "" || isNew[r.id] {
-			fresh, freshKeys = append(fresh, r), append(freshKeys, keys[i])
+			unwritten, unwrittenKeys = append(unwritten, r), append(unwrittenKeys, keys[i])
 			delete(isNew, r.id) // the same event may be in the batch twice
 			if r.id != "" {
 				marked++
 			}
 		}
 	}
-	return fresh, freshKeys, marked, nil
+	return unwritten, unwrittenKeys, marked, nil
 }
 
 // unmark removes the IDs of the rows that the server has refused: their events may come again, from the dead letters.
@@ -65,7 +65,7 @@ func (w *writing) unmark(ctx context.Context, rows []row) error {
 	return err
 }
 
-// forget deletes old IDs from time to time: more than were stored meanwhile, so that it keeps up. A failure has no effect on events, and
+// forget deletes old IDs at most once per forgetInterval. It deletes more than were stored since the last time, so that the table does not grow. A failure has no effect on events, and
 // the next call tries again.
 func (s *sink) forget(ctx context.Context) {
 	if s.statements.forget == "" || s.conn == nil || s.now().Sub(s.forgotten) < forgetInterval {
@@ -77,7 +77,7 @@ func (s *sink) forget(ctx context.Context) {
 		return err
 	})
 	if err != nil {
-		s.sampler.Log(s.log, slog.LevelWarn, "old ids not deleted", "table", s.opts.Delivered, "error", pgconn.Summarize(err))
+		s.sampler.Log(s.log, slog.LevelWarn, "old IDs not deleted", "table", s.opts.Delivered, "error", pgconn.Summarize(err))
 		return
 	}
 	s.marked = 0

@@ -33,7 +33,7 @@ func isOfRow(err error) bool {
 	return serverErr.Code == "42501" && serverErr.Routine == "ExecWithCheckOptions" // a policy of row-level security
 }
 
-// classify returns an error as the router expects it. A refused row is permanent, unless a row to which it refers may come. A right or a
+// classify marks an error for the router. A refused row is permanent, unless a row to which it refers may come. A right or a
 // table that is missing is no fault of an event: the sink is unavailable until it is there.
 func (s *sink) classify(err error) error {
 	var serverErr *pg.PgError
@@ -52,8 +52,8 @@ func (s *sink) classify(err error) error {
 	return pgconn.Unavailable(text)
 }
 
-// refusal is an error of the server, with the names that say what is wrong. The detail of the server is left out: it repeats values of
-// the row.
+// refusal is an error of the server, with the names of the column and the constraint. It does not contain the detail of the server, which
+// repeats values of the row.
 type refusal struct{ *pg.PgError }
 
 func (r *refusal) Error() string {

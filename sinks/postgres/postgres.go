@@ -62,7 +62,7 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	case needed && len(o.Key) == 0:
 		return nil, &plugin.OptionError{Option: "key_columns", Err: errors.New("is empty: name the columns of the primary key, by which rows are replaced and deleted")}
 	case !needed && len(o.Key) > 0:
-		return nil, &plugin.OptionError{Option: "key_columns", Err: errors.New("has no use: set mode: upsert, or delete")}
+		return nil, &plugin.OptionError{Option: "key_columns", Err: errors.New("is not used: set mode: upsert, or delete")}
 	}
 	for _, name := range o.Key {
 		i := slices.Index(s.names, name)

@@ -10,7 +10,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// row is what becomes of an event.
+// row is the row that an event writes or deletes.
 type row struct {
 	index  int // of the event in the write
 	id     string
@@ -18,12 +18,12 @@ type row struct {
 	delete bool
 }
 
-// change is what becomes of a key: the rows of its events in their order. Only the last one is written, unless it fails.
+// change has the rows of one key, in the order of their events. Only the last one is written, unless the server refuses it.
 type change []row
 
 func (c change) last() row { return c[len(c)-1] }
 
-// rowsOf returns the rows of events. Those that cannot be evaluated are in failed.
+// rowsOf returns the rows of events. Events whose expressions cannot be evaluated are in failed.
 func (s *sink) rowsOf(events []*event.Event, failed map[int]error) (rows []row, keys []string) {
 	for i, e := range events {
 		r, key, err := s.rowOf(e)
@@ -72,8 +72,8 @@ func (s *sink) rowOf(e *event.Event) (r row, key string, err error) {
 
 // appendName appends the name of a column as a JSON string.
 func appendName(dst []byte, name string) []byte {
-	plain := func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r > '~' }
-	if i := bytes.IndexFunc([]byte(name), plain); i < 0 {
+	special := func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r > '~' }
+	if i := bytes.IndexFunc([]byte(name), special); i < 0 {
 		return append(append(append(dst, '"'), name...), '"')
 	}
 	dst = append(dst, '"')

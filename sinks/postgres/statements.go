@@ -13,7 +13,7 @@ type statements struct {
 	write  string // inserts rows, or replaces them
 	delete string // deletes the rows with the keys of the objects; "" if the sink has no key
 	mark   string // stores IDs, an array of texts, and returns those that are new; "" if there is no table for them
-	forget string // deletes IDs that are older than argument 1, in seconds; at most as many as argument 2 says
+	forget string // deletes IDs that are older than argument 1, in seconds; argument 2 bounds their number
 	unmark string // deletes IDs, an array of texts
 }
 
@@ -43,7 +43,7 @@ func (s *sink) statementsFor(t table) (st statements) {
 	return st
 }
 
-// onConflict returns what becomes of a row that exists.
+// onConflict returns the clause for a row that exists.
 func (s *sink) onConflict() string {
 	var set []string
 	for i, name := range s.names {

@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// table is what the server knows of the table to which the sink writes.
+// table describes the table to which the sink writes, by the catalog of the server.
 type table struct {
 	oid       uint32
 	name      string   // quoted, with its schema
@@ -43,8 +43,8 @@ const keySQL = `SELECT i.indexrelid, a.attname::text, format('OPERATOR(%I.%s)', 
 const triggersSQL = `SELECT DISTINCT r.rolname::text FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_roles r ON r.oid = p.proowner
 	WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND NOT r.rolsuper AND r.rolname <> session_user`
 
-// lookUp finds the table. It returns an error that is marked as unavailable if the table cannot be written as the options say: no
-// event is the cause, and a change of the table mends it.
+// lookUp finds the table. If the table cannot be written with these options, the error is marked by [plugin.Unavailable]: no
+// event is its cause, and a change of the table mends it.
 func (s *sink) lookUp(ctx context.Context, conn *pgx.Conn) (t table, err error) {
 	if t.oid, t.name, err = find(ctx, conn, s.opts.Table); err != nil {
 		return t, err
@@ -100,7 +100,7 @@ func (s *sink) checkTriggers(ctx context.Context, tx pgx.Tx, t table) error {
 		return err
 	}
 	if i := slices.IndexFunc(owners, func(owner string) bool { return !slices.Contains(s.opts.Owners, owner) }); i >= 0 {
-		return fmt.Errorf("the table %s is not written: the role %q owns a function of a trigger, which would run with the rights of this role; add the role to the option owners if you trust it", t.name, owners[i])
+		return fmt.Errorf("the table %s is not written: the role %q owns a function of a trigger, which would run with the rights of this role: add the role to the option owners if you trust it", t.name, owners[i])
 	}
 	return nil
 }

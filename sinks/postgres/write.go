@@ -81,7 +81,7 @@ func (s *sink) transact(ctx context.Context, rows []row, keys []string, savepoin
 	return nil
 }
 
-// writing is a transaction.
+// writing is a transaction that writes rows.
 type writing struct {
 	s          *sink
 	tx         pgx.Tx

@@ -10,17 +10,18 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// ackWriter writes acks to a process in a goroutine of its own: the process may not read them. Only the latest ack waits.
+// ackWriter writes acks to a process in a goroutine of its own, because a process that does not read its input blocks the write. Only
+// the latest ack waits.
 type ackWriter struct {
 	process *childproc.Process
 	wake    chan struct{}
 	done    chan struct{}
 
 	mu     sync.Mutex
-	seq    uint64 // to be acked; 0: nothing
+	seq    uint64 // the batch to ack; 0: none
 	credit int
-	last   []byte // the last line, which tells of a nack; nil: none
-	over   bool
+	last   []byte // the last line, a nack; nil: none
+	closed bool   // finish was called
 }
 
 func newAckWriter(process *childproc.Process) *ackWriter {
@@ -38,7 +39,7 @@ func (w *ackWriter) run() error {
 			line = strconv.AppendInt(append(line, `,"credit":`...), int64(w.credit), 10)
 			line = append(line, "}\n"...)
 		}
-		line, over := append(line, w.last...), w.over
+		line, closed := append(line, w.last...), w.closed
 		w.seq, w.last = 0, nil
 		w.mu.Unlock()
 		if len(line) > 0 {
@@ -46,14 +47,14 @@ func (w *ackWriter) run() error {
 				return err
 			}
 		}
-		if over {
+		if closed {
 			break
 		}
 	}
 	return nil
 }
 
-// ack tells the process that the batches up to seq are acked, and how many more events may be in flight.
+// ack queues the ack of the batches up to seq, with the number of further events that may be in flight.
 func (w *ackWriter) ack(seq uint64, credit int) {
 	w.mu.Lock()
 	w.seq, w.credit = seq, credit
@@ -61,7 +62,7 @@ func (w *ackWriter) ack(seq uint64, credit int) {
 	w.signal()
 }
 
-// nack tells the process that the batches from seq on were nacked.
+// nack queues the nack of the batches from seq on.
 func (w *ackWriter) nack(seq uint64, why error) {
 	w.mu.Lock()
 	w.last = childproc.AppendNack(nil, seq, why)
@@ -69,13 +70,13 @@ func (w *ackWriter) nack(seq uint64, why error) {
 	w.signal()
 }
 
-// finish writes what waits, for at most the time within.
-func (w *ackWriter) finish(within time.Duration) {
+// finish waits until the queued lines are written, the process has ended, or the timeout.
+func (w *ackWriter) finish(timeout time.Duration) {
 	w.mu.Lock()
-	w.over = true
+	w.closed = true
 	w.mu.Unlock()
 	w.signal()
-	t := time.NewTimer(within)
+	t := time.NewTimer(timeout)
 	defer t.Stop()
 	select {
 	case <-w.done:

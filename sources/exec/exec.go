@@ -21,7 +21,7 @@ type Settings struct {
 	InFlight int `koanf:"in_flight" rule:"min=1,max=10000000" doc:"maximum of events in flight with acks: true"`
 }
 
-// Declared are the options that say what the program can do, in place of a manifest.
+// Declared are the capabilities of a program without a manifest.
 type Declared struct {
 	Acks bool `koanf:"acks" doc:"the program resumes behind what was acked: by the state that it gets at its start, or by the acks that it reads"`
 }
@@ -43,7 +43,7 @@ func defaults() Options {
 
 // Type describes the source.
 func Type() plugin.SourceType {
-	return plugin.NewSource("exec", "Has a program in any language emit events.", defaults, build).WithOptional(plugin.Replays, plugin.KeepsState)
+	return plugin.NewSource("exec", "Emits events by a program in any language.", defaults, build).WithOptional(plugin.Replays, plugin.KeepsState)
 }
 
 // Program returns the type of a source with a manifest.
@@ -70,7 +70,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	return &source{opts: o, name: env.Name, store: env.State, program: program}, nil
 }
 
-// position is a place behind a batch: its number, and the state with which the program resumes there.
+// position is the number of a batch, and the state with which the program resumes behind it.
 type position struct {
 	seq   uint64
 	state []byte // JSON; nil: none

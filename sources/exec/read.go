@@ -12,19 +12,19 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// reader emits what a process writes. Its method line is called in the goroutine that reads the output.
+// reader emits the batches of a process. Its method line is called in the goroutine that reads the output.
 type reader struct {
 	source  *source
 	ctx     context.Context // ends before Run does
 	out     plugin.Output
 	tracker *inflight.PositionTracker[position]
-	seq     uint64 // of the last batch
-	state   []byte // behind it
-	open    chan struct{}
+	seq     uint64        // of the last batch
+	state   []byte        // behind the last batch
+	open    chan struct{} // closed when the output is ready
 	room    chan struct{} // holds a value when fewer events than in_flight are in flight
 }
 
-// line takes a line of output.
+// line handles a line of output.
 func (r *reader) line(text []byte) error {
 	select {
 	case <-r.open:
@@ -42,7 +42,7 @@ func (r *reader) line(text []byte) error {
 		r.out.ReportError(errors.New(*m.Warning))
 		return nil
 	case m.Emit == nil:
-		return childproc.Violation("a source has answered a batch: emit batches")
+		return childproc.Violation("a source has answered a batch: write emit, gap or warning")
 	}
 	return r.emit(m)
 }
@@ -81,7 +81,7 @@ func (r *reader) emit(m childproc.Message) error {
 		return nil
 	}
 	ack := r.tracker.Add(position{n, r.state}, len(made))
-	if len(made) == 0 { // it moves the state
+	if len(made) == 0 { // a batch without events stores its state
 		ack.Settle(nil)
 		return nil
 	}

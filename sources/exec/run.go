@@ -19,7 +19,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	if err != nil {
 		return plugin.UnlessDone(ctx, err)
 	}
-	s.tracker = inflight.NewPositionTracker(position{state: state}) // acks of an earlier Run do not count any more
+	s.tracker = inflight.NewPositionTracker(position{state: state}) // acks of an earlier Run do not count
 	emitting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &reader{source: s, ctx: emitting, out: out, tracker: s.tracker, state: state, open: make(chan struct{}), room: make(chan struct{}, 1)}
@@ -40,7 +40,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	err = s.follow(ctx, out, process, r, acks)
 	cancel()
 	acks.finish(s.opts.StopTimeout.D())
-	_ = process.StopSource(context.WithoutCancel(ctx)) // what it emits is not taken any more
+	_ = process.StopSource(context.WithoutCancel(ctx)) // batches that it still emits are ignored
 	acks.wait()
 	if ctx.Err() != nil {
 		return nil
@@ -48,17 +48,17 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	return err
 }
 
-// follow stores and acks what is acked, until ctx ends. It returns why the Run ends else.
+// follow stores the states of acked batches and acks these, until ctx ends or the Run fails. It returns the error of the Run.
 func (s *source) follow(ctx context.Context, out plugin.Output, process *childproc.Process, r *reader, acks *ackWriter) error {
 	tick := time.NewTicker(saveInterval)
 	defer tick.Stop()
 	stall := inflight.StallDetector{After: inflight.StallAfter}
-	var told uint64 // the number of the last batch whose ack was told
+	var acked uint64 // the number of the last batch that was acked to the process
 	var last time.Time
-	for over := false; !over; {
+	for ending := false; !ending; {
 		select {
 		case <-ctx.Done():
-			over = true
+			ending = true
 		case <-process.Done():
 			return plugin.Unavailable(process.Err())
 		case <-s.tracker.Changed:
@@ -72,11 +72,11 @@ func (s *source) follow(ctx context.Context, out plugin.Output, process *childpr
 			stall.Check(out, s.tracker.AckedEvents(), outstanding)
 		}
 		at := s.tracker.Acked()
-		if at.seq != told && (at.state == nil || nacked != nil || over || time.Since(last) >= saveInterval) {
+		if at.seq != acked && (at.state == nil || nacked != nil || ending || time.Since(last) >= saveInterval) {
 			if err := s.save(context.WithoutCancel(ctx), at.state); err != nil {
 				return err
 			}
-			told, last = at.seq, time.Now()
+			acked, last = at.seq, time.Now()
 			s.program.Progress()
 			acks.ack(at.seq, max(0, s.opts.InFlight-outstanding))
 		}

@@ -13,7 +13,7 @@ import (
 // stateKey is the key of the state of the program in the state of the component.
 const stateKey = "program"
 
-// load reads the state that was acked last, once.
+// load returns the state of the last acked batch. It reads the store only before the first Run.
 func (s *source) load(ctx context.Context) (state []byte, err error) {
 	if s.tracker != nil {
 		return s.tracker.Acked().state, nil
@@ -28,7 +28,7 @@ func (s *source) load(ctx context.Context) (state []byte, err error) {
 	case len(state) == 0:
 		return nil, nil
 	case !json.Valid(state):
-		return nil, errors.New("the stored state is no JSON: restore it, or delete it to begin without a state")
+		return nil, errors.New("the stored state is not JSON: restore it, or delete it to begin without a state")
 	}
 	s.saved = state
 	return state, nil

@@ -9,10 +9,10 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// ask returns what events become. Where the process ends during several events, it asks for each of them alone.
+// ask returns the results of events. If the process ends during several events, it sends each of them alone.
 func (t *transform) ask(ctx context.Context, events []*event.Event) []result {
 	results := make([]result, len(events))
-	alone := 0 // events before this index are asked for alone
+	alone := 0 // events before this index are sent alone
 	for from, tries := 0, 0; from < len(events); {
 		if err := t.dialogue.Open(ctx); err != nil {
 			fail(results[from:], err)
@@ -20,7 +20,7 @@ func (t *transform) ask(ctx context.Context, events []*event.Event) []result {
 		}
 		n := t.dialogue.Encode(events[from:min(from+t.opts.MaxBatch, len(events))], func(*event.Event) bool { return from < alone })
 		if n == 0 {
-			results[from].err = fmt.Errorf("the event is longer than max_line, %d bytes", t.dialogue.Program().MaxLine())
+			results[from].err = fmt.Errorf("the event is longer than max_line, %d bytes: raise max_line", t.dialogue.Program().MaxLine())
 			from++
 			continue
 		}
@@ -53,7 +53,7 @@ func fail(results []result, err error) {
 	}
 }
 
-// exchange asks for the events of one line. After an error the process has ended.
+// exchange sends the events of one line and sets their results. After an error the process has ended.
 func (t *transform) exchange(ctx context.Context, events []*event.Event, results []result) error {
 	asking, cancel := context.WithTimeout(ctx, t.opts.Timeout.D())
 	defer cancel()
@@ -65,20 +65,20 @@ func (t *transform) exchange(ctx context.Context, events []*event.Event, results
 		fail(results, m.Err())
 		return nil
 	}
-	if err := take(&m, events, results); err != nil {
+	if err := setResults(&m, events, results); err != nil {
 		fail(results, nil)
 		return t.dialogue.Refuse(err)
 	}
 	return nil
 }
 
-// take sets the results from an answer. Its error is a violation of the protocol.
-func take(m *childproc.Message, events []*event.Event, results []result) error {
+// setResults sets the results from an answer. Its error is a violation of the protocol.
+func setResults(m *childproc.Message, events []*event.Event, results []result) error {
 	failures, err := m.Failures(len(events))
 	if err != nil {
 		return err
 	}
-	each, err := m.Made(events)
+	each, err := m.Outputs(events)
 	if err != nil {
 		return err
 	}

@@ -21,12 +21,12 @@ type Options struct {
 
 // Settings are the options that a program with a manifest has as well.
 type Settings struct {
-	Timeout       options.Duration `koanf:"timeout" rule:"min=1ms,max=10m" doc:"how long the program may take for one line of events"`
+	Timeout       options.Duration `koanf:"timeout" rule:"min=1ms,max=10m" doc:"most time for one line of events"`
 	MaxBatch      int              `koanf:"max_batch" rule:"min=1,max=100000" doc:"most events in one line; 1 for a program that takes one event at a time"`
-	MaxDeliveries int              `koanf:"max_deliveries" rule:"min=1,max=1000" doc:"how often the program gets an event during which it ends or hangs, before on_error decides about the event"`
+	MaxDeliveries int              `koanf:"max_deliveries" rule:"min=1,max=1000" doc:"deliveries of an event during which the program has ended or hung, before on_error decides about the event"`
 }
 
-// Declared are the options that say what the program does, in place of a manifest.
+// Declared are the capabilities of a program without a manifest.
 type Declared struct {
 	Stateful     bool `koanf:"stateful" doc:"the result depends on earlier events or on the time, so this cannot be before a sink that takes its history from a source"`
 	Deduplicates bool `koanf:"deduplicates" doc:"the program drops events that it has seen before, so this cannot follow a source that replays"`
@@ -52,7 +52,7 @@ func defaults() Options {
 
 // Type describes the transform.
 func Type() plugin.TransformType {
-	return plugin.NewTransform("exec", "Has a program in any language transform events.", defaults, build).WithOptional(plugin.Stateful, plugin.Deduplicates)
+	return plugin.NewTransform("exec", "Transforms events by a program in any language.", defaults, build).WithOptional(plugin.Stateful, plugin.Deduplicates)
 }
 
 // Program returns the type of a transform with a manifest.
@@ -81,17 +81,17 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 	return &transform{opts: o, dialogue: childproc.NewDialogue(program)}, nil
 }
 
-// transform asks its process, for all events of a batch at once where the router announces them.
+// transform sends events to its process: those of a batch at once, if the router announces them by Prepare.
 type transform struct {
 	opts Options
 
-	mu       sync.Mutex // of what follows: a call may come late, after Close
+	mu       sync.Mutex // guards the fields below; a call may come after Close
 	dialogue *childproc.Dialogue
-	prepared []*event.Event // the events whose results follow
+	prepared []*event.Event // the events of results
 	results  []result
 }
 
-// result is what an event becomes.
+// result has the events that were made of one event.
 type result struct {
 	events []*event.Event
 	err    error

@@ -13,9 +13,9 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// fault is what a guest has done wrong. After a fault its instance is discarded.
+// fault is a failed call of a guest. After a fault its instance is discarded.
 type fault struct {
-	reason string // of reasons
+	reason string // one of reasons
 	text   string
 }
 
@@ -24,9 +24,9 @@ var reasons = []string{"timeout", "memory", "output", "call", "exit", "trap"}
 
 func (f *fault) Error() string { return "the module has failed: " + f.text }
 
-// explain counts and returns the fault behind the error of a call. f is the fault that a function of the host has found, or nil. If the context
-// of the call has ended, the fault is not the guest's, and the source brings the event again.
-func (t *transform) explain(ctx context.Context, g *guest, err error, f *fault) error {
+// classify counts and returns the fault behind the error of a call. f is the fault that a function of the host has found, or nil. If the context
+// of the call has ended, the guest has no fault: the error is marked by [plugin.Unavailable], and the event is redelivered.
+func (t *transform) classify(ctx context.Context, g *guest, err error, f *fault) error {
 	if f == nil && g.cancelled() && ctx.Err() != nil {
 		return plugin.Unavailable(fmt.Errorf("the module was interrupted: %w", ctx.Err()))
 	}

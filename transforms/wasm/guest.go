@@ -25,7 +25,7 @@ type guest struct {
 	watch  watch
 }
 
-// newGuest makes an instance and starts it. The instance is there also after an error, to be closed.
+// newGuest makes an instance and starts it. The caller closes the instance, also after an error.
 func newGuest(ctx context.Context, r wazero.Runtime, m wazero.CompiledModule, env plugin.Env) (*guest, error) {
 	g := &guest{}
 	g.watch.init()
@@ -35,7 +35,7 @@ func newGuest(ctx context.Context, r wazero.Runtime, m wazero.CompiledModule, en
 			now := env.Now()
 			return now.Unix(), int32(now.Nanosecond())
 		}, sys.ClockResolution(time.Microsecond)).
-		WithNanotime(func() int64 { // sleeping takes no time, and has passed then
+		WithNanotime(func() int64 { // a sleep returns at once, and the clock moves by its duration
 			g.nanos += int64(time.Microsecond)
 			return g.nanos
 		}, sys.ClockResolution(time.Microsecond)).
@@ -50,7 +50,7 @@ func newGuest(ctx context.Context, r wazero.Runtime, m wazero.CompiledModule, en
 	return g, nil
 }
 
-// apply calls the guest's function apply.
+// apply calls the function apply of the guest.
 func (g *guest) apply(ctx context.Context, size int, timeout time.Duration) error {
 	g.output.Reset()
 	g.stack[0] = uint64(uint32(size))
@@ -59,13 +59,13 @@ func (g *guest) apply(ctx context.Context, size int, timeout time.Duration) erro
 	return g.run.CallWithStack(g.watch.ctx, g.stack[:])
 }
 
-// cancelled reports whether the instance cannot be used any more.
+// cancelled reports whether the watch has cancelled the instance.
 func (g *guest) cancelled() bool { return g.watch.ctx.Err() != nil }
 
 func (g *guest) close() {
 	g.watch.cancel()
 	if g.module != nil {
-		_ = g.module.Close(context.Background()) // there is nothing to close but memory
+		_ = g.module.Close(context.Background()) // it releases only memory
 	}
 }
 
@@ -82,7 +82,7 @@ type watch struct {
 	deadline time.Time
 }
 
-// tick is how soon the watch notices that the context of a call has ended.
+// tick is the longest time until the watch notices that the context of a call has ended.
 const tick = 50 * time.Millisecond
 
 func (w *watch) init() {
@@ -105,7 +105,8 @@ func (w *watch) end() {
 	w.mu.Unlock()
 }
 
-// check is called by the timer. It may be late, and concern the next call.
+// check cancels the instance if the call is over its deadline, or its context has ended. The timer calls it, perhaps after the next call
+// has begun.
 func (w *watch) check() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -120,7 +121,7 @@ func (w *watch) check() {
 	w.timer.Reset(min(left, tick))
 }
 
-// output is the beginning of what the guest has written to its standard output and error, such as the message of a panic.
+// output is the beginning of the standard output and error of the guest, such as the message of a panic.
 type output struct{ strings.Builder }
 
 // maxText bounds texts of the guest in errors, in bytes.

@@ -26,7 +26,7 @@ const (
 	readEnd
 )
 
-// compiled has the modules of all transforms that run, so that a module is compiled once for all routes, and not again by a reload that changes
+// compiled caches the modules of all transforms that run. A module is compiled once for all routes, and not again by a reload that changes
 // other options. A module is removed when the last transform with it is closed.
 var compiled = wazero.NewCompilationCache()
 
@@ -45,7 +45,7 @@ func (t *transform) open() error {
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, t.runtime); err != nil {
 		return err
 	}
-	if err := t.offer(ctx); err != nil {
+	if err := t.exportFunctions(ctx); err != nil {
 		return err
 	}
 	var err error
@@ -64,8 +64,8 @@ func (t *transform) open() error {
 	return t.start(ctx)
 }
 
-// offer makes the functions that the guest may import.
-func (t *transform) offer(ctx context.Context) error {
+// exportFunctions makes the functions that the guest may import.
+func (t *transform) exportFunctions(ctx context.Context) error {
 	i32 := api.ValueTypeI32
 	_, err := t.runtime.NewHostModuleBuilder(hostModule).
 		NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(t.read), []api.ValueType{i32, i32, i32}, []api.ValueType{i32}).Export("read").
@@ -85,11 +85,11 @@ func (t *transform) read(_ context.Context, m api.Module, stack []uint64) {
 	if value == readPayload || value == readOptions || value == readAttrs {
 		data := t.data(value)
 		n = uint32(len(data))
-		t.copied("read", at, min(n, room), m.Memory().Write(at, data[:min(n, room)]))
+		t.checkCopy("read", at, min(n, room), m.Memory().Write(at, data[:min(n, room)]))
 	} else {
 		text := t.text(value)
 		n = uint32(len(text))
-		t.copied("read", at, min(n, room), m.Memory().WriteString(at, text[:min(n, room)]))
+		t.checkCopy("read", at, min(n, room), m.Memory().WriteString(at, text[:min(n, room)]))
 	}
 	stack[0] = uint64(n)
 }
@@ -138,26 +138,26 @@ func (t *transform) emit(_ context.Context, m api.Module, stack []uint64) {
 		t.refuse("output", "emit: the events exceed max.events: %d or max.bytes: %s", t.opts.Max.Events, t.opts.Max.Bytes)
 	}
 	view, ok := m.Memory().Read(at, size)
-	t.copied("emit", at, size, ok)
-	c.emitted(append(make([]byte, 0, size), view...))
+	t.checkCopy("emit", at, size, ok)
+	c.emitPayload(append(make([]byte, 0, size), view...))
 }
 
 // fail makes the event fail with a text: fail(pointer, size). The guest goes on.
 func (t *transform) fail(_ context.Context, m api.Module, stack []uint64) {
 	at, size := uint32(stack[0]), uint32(stack[1])
 	view, ok := m.Memory().Read(at, size)
-	t.copied("fail", at, size, ok)
+	t.checkCopy("fail", at, size, ok)
 	t.call.failed = errors.New(printable(string(view[:min(len(view), maxText)])))
 }
 
-// copied refuses a place outside the memory of the guest.
-func (t *transform) copied(function string, at, size uint32, ok bool) {
+// checkCopy refuses an address outside the memory of the guest.
+func (t *transform) checkCopy(function string, at, size uint32, ok bool) {
 	if !ok {
 		t.refuse("memory", "%s: %d bytes at %d are outside the memory", function, size, at)
 	}
 }
 
-// refuse ends the call because of a fault of the guest.
+// refuse ends the call with a fault of the guest. It does not return.
 func (t *transform) refuse(reason, format string, args ...any) {
 	t.call.fault = &fault{reason, fmt.Sprintf(format, args...)}
 	panic(t.call.fault) // wazero recovers it, and the call returns an error

@@ -13,7 +13,7 @@ const (
 
 var errNoModule = errors.New("is not a WebAssembly module in the binary format")
 
-// checkTables refuses a module with a table that takes too much memory when it is instantiated. It reads no more of the module than that.
+// checkTables refuses a module with a table that takes too much memory when it is instantiated. It reads only the sections of the module.
 func checkTables(module []byte) error {
 	const header = 8 // "\0asm" and the version
 	if len(module) < header || string(module[:4]) != "\x00asm" {

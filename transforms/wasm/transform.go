@@ -27,23 +27,23 @@ type transform struct {
 	env     plugin.Env
 	metrics *metrics
 
-	mu      sync.Mutex // of what follows: a call may come late, after Close
+	mu      sync.Mutex // guards the fields below; a call may come after Close
 	closed  bool
 	runtime wazero.Runtime
 	module  wazero.CompiledModule
-	guest   *guest // nil: the next event gets a new one
+	guest   *guest // nil: the next event starts a new one
 	call    call
 }
 
-// call is what the functions of the host know of the event that the guest gets. Without a call the event is nil.
+// call has the state of one call of the guest, for the functions of the host. Without a call the event is nil.
 type call struct {
 	event  *event.Event
 	attrs  []byte // of the event, as JSON; nil before they are read
 	emit   func(*event.Event)
 	events int
 	bytes  int
-	failed error  // by the function fail
-	fault  *fault // by a function of the host
+	failed error  // set by the function fail
+	fault  *fault // set by a function of the host
 }
 
 // Apply is part of [plugin.Transform].
@@ -62,9 +62,9 @@ func (t *transform) Apply(ctx context.Context, e *event.Event, emit func(*event.
 	err := t.guest.apply(ctx, len(e.Data), t.opts.Timeout.D())
 	failed, fault := t.call.failed, t.call.fault
 	t.call = call{}
-	if err != nil || t.guest.cancelled() { // of a guest that was done just in time, the events are used
+	if err != nil || t.guest.cancelled() { // if the guest has ended just in time, its events count
 		if err != nil {
-			failed = t.explain(ctx, t.guest, err, fault)
+			failed = t.classify(ctx, t.guest, err, fault)
 		}
 		t.discard()
 		return failed
@@ -73,9 +73,9 @@ func (t *transform) Apply(ctx context.Context, e *event.Event, emit func(*event.
 	return failed
 }
 
-// emitted makes the event of a payload that the guest emits. The first one has the ID of the guest's event, and each further one a number behind
-// it, because receivers drop events with the same ID.
-func (c *call) emitted(payload []byte) {
+// emitPayload emits an event with a payload. The first one has the ID of the event of the call. Each further one has a number behind that ID,
+// because receivers drop events with the same ID.
+func (c *call) emitPayload(payload []byte) {
 	made := c.event.WithData(payload)
 	if c.events > 0 && made.ID != "" {
 		made.ID += "/" + strconv.Itoa(c.events)
@@ -89,7 +89,7 @@ func (t *transform) start(ctx context.Context) error {
 	t.call = call{}
 	g, err := newGuest(ctx, t.runtime, t.module, t.env)
 	if err != nil {
-		err = fmt.Errorf("the module does not start: %w", t.explain(ctx, g, err, t.call.fault))
+		err = fmt.Errorf("the module does not start: %w", t.classify(ctx, g, err, t.call.fault))
 		g.close()
 		return err
 	}

@@ -66,9 +66,9 @@ func (a Aggregate) String() string {
 	return a.function + "(" + a.of.String() + ")"
 }
 
-// state is what an aggregate has computed of the events of a window.
+// state is the state of an aggregate over the events of a window.
 type state interface {
-	// add adds a value in JSON, which is not null. The bytes change after the call.
+	// add adds a value in JSON, which is not null. The value is valid only during the call.
 	add(value []byte) error
 	// appendTo appends the result in JSON.
 	appendTo(dst []byte) ([]byte, error)
@@ -80,7 +80,7 @@ type aggregation struct {
 	state state
 }
 
-// add adds the value of an event, unless it is missing or null. It uses the space of buffer.
+// add adds the value of an event, unless it is missing or null. It writes the value into buffer, and returns the grown buffer.
 func (a *aggregation) add(eval *expr.Evaluator, e *event.Event, buffer []byte) ([]byte, error) {
 	if a.of.IsZero() {
 		return buffer, a.state.add(nil)
@@ -148,10 +148,10 @@ func (x *extreme) add(value []byte) (err error) {
 		text = rawjson.Text(value)
 		order = strings.Compare(text, x.text)
 	default:
-		return fmt.Errorf("%.40s is neither a number nor a text, and cannot be compared", value)
+		return fmt.Errorf("%.40s cannot be compared: use an expression that is a number or a text", value)
 	}
 	if x.raw != nil && isNumber(x.raw) != isNumber(value) {
-		return fmt.Errorf("%.40s and %.40s cannot be compared: one is a number, and one a text", x.raw, value)
+		return fmt.Errorf("%.40s and %.40s cannot be compared: convert one of them to the type of the other", x.raw, value)
 	}
 	if x.raw == nil || order == x.sign {
 		x.raw, x.text, x.number = bytes.Clone(value), text, n

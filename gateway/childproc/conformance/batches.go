@@ -23,8 +23,8 @@ var (
 	transformRules = append(answerRules[:len(answerRules):len(answerRules)], rule{"the same events become the same", (*run).checkSame})
 )
 
-// quiet is how long a program is watched for lines that nothing has asked for.
-const quiet = 200 * time.Millisecond
+// silence is how long a check waits for lines that the program must not write.
+const silence = 200 * time.Millisecond
 
 // events returns n usual events.
 func events(n int) (out []*event.Event) {
@@ -69,7 +69,7 @@ func (r *run) ask(d *childproc.Dialogue, batch []*event.Event) (m childproc.Mess
 		return m, nil, false
 	}
 	if failed, err = m.Failures(n); err == nil && r.subject.Kind == plugin.KindTransform {
-		_, err = m.Made(batch[:n])
+		_, err = m.Outputs(batch[:n])
 	}
 	if err != nil {
 		r.errorf("of a batch of %d: %v", n, d.Refuse(err))
@@ -89,13 +89,13 @@ func (r *run) checkAnswers() {
 			return
 		}
 	}
-	time.Sleep(quiet)
+	time.Sleep(silence)
 	if err := d.Err(); err != nil {
 		r.errorf("after the last answer: %v", err)
 	}
 }
 
-// unusual are payloads that a program must not end on.
+// unusual are payloads at which a program must not end.
 var unusual = map[string][]byte{
 	"empty": {}, "no JSON": []byte("text"), "not UTF-8": {0xff, 0xfe}, "control characters": []byte("\x00\x01\n\r\t\"\\\u2028"), "null": []byte("null"), "a list": []byte("[]"),
 	"large": []byte(`{"text":"` + strings.Repeat("x", 1<<20) + `"}`),
@@ -138,13 +138,13 @@ func (r *run) checkUnknown() {
 	ctx, cancel := r.timeout()
 	defer cancel()
 	for _, line := range []string{`{"gap":"events may be missing","source":"conformance"}`, `{"of_a_later_version":{"a":[1]}}`} {
-		if err := d.Tell(ctx, []byte(line+"\n")); err != nil {
+		if err := d.Send(ctx, []byte(line+"\n")); err != nil {
 			r.errorf("%s: %v", line, err)
 			return
 		}
 	}
 	if _, _, ok := r.ask(d, events(1)); !ok {
-		r.errorf("it was told of a gap, and of something that it does not know")
+		r.errorf("it got a gap, and a message that it does not know: ignore both")
 	}
 }
 
@@ -180,6 +180,6 @@ func (r *run) checkSame() {
 	again, _, ok := r.ask(d, events(5))
 	first.Ack, again.Ack = nil, nil
 	if ok && !reflect.DeepEqual(first, again) {
-		r.errorf("the same batch becomes something else the second time: make it depend on nothing else, or declare stateful")
+		r.errorf("the same batch has another result the second time: make the result depend only on the batch, or declare stateful")
 	}
 }

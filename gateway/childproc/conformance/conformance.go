@@ -23,7 +23,8 @@ type Subject struct {
 	Command []string
 	Kind    plugin.Kind // "": as the program describes itself
 	Config  childproc.Config
-	// Acks says that a source resumes; it is set where the program describes itself so. Stateful is the same for a transform.
+	// Acks is set if a source resumes, and Stateful if a transform depends on earlier events. Check sets them, too, if the description of
+	// the program has these capabilities.
 	Acks, Stateful bool
 }
 
@@ -86,7 +87,7 @@ func Check(ctx context.Context, s Subject, report func(Result)) error {
 	return nil
 }
 
-// describe sets what the program says of itself.
+// describe runs the program with --describe, and sets the kind and the capabilities of the subject.
 func (r *run) describe() {
 	var env []string
 	for _, e := range r.subject.Config.Env {
@@ -106,7 +107,7 @@ func (r *run) describe() {
 	r.subject.Stateful = r.subject.Stateful || m.Has(childproc.Stateful) || m.Has(childproc.Deduplicates)
 }
 
-// program returns a new program. Each has counters of its own, so that starts need not pause for long.
+// program returns a new program. Each one begins with the shortest pause between two starts.
 func (r *run) program() *childproc.Program {
 	env := plugin.Env{Name: "conformance", Log: slog.New(slog.NewTextHandler(&r.log, nil)), Metrics: prometheus.NewRegistry()}
 	p, err := childproc.NewProgram(r.subject.Kind, r.subject.Config, env)

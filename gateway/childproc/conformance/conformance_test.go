@@ -100,7 +100,7 @@ for line in sys.stdin:
 		"refuses":         {"sink", "", "continue", `send({"nack": m["batch"], "error": "never"})`, "", "it delivers usual events", "never"},
 		"tells a secret":  {"sink", `print(hello["options"]["token"], file=sys.stderr, flush=True); time.sleep(0.2)`, "continue", ack, "", "it is ready, and ends with status 0 after the end of its input", "writes the secret token"},
 		"alone":           {"sink", `open("/tmp/LOCK", "x"); import atexit, os; atexit.register(os.remove, "/tmp/LOCK")`, "continue", ack, "", "two processes work at the same time", "exit status 1"},
-		"differs":         {"transform", "", "continue", `send({"ack": m["batch"], "events": [{"of": i, "data": n} for i in range(len(m["events"]))]})`, "", "the same events become the same", "something else"},
+		"differs":         {"transform", "", "continue", `send({"ack": m["batch"], "events": [{"of": i, "data": n} for i in range(len(m["events"]))]})`, "", "the same events become the same", "another result"},
 		"no of":           {"transform", "", "continue", `send({"ack": m["batch"], "events": [{"data": 1} for e in m["events"]]})`, "", "it answers each batch once, and writes nothing else", "has no of"},
 		"acks":            {"source", `send({"ready": 1}); send({"ack": 1}); time.sleep(1)`, "continue", "", "", "it emits events, in batches whose numbers rise", "a source has answered"},
 		"repeats":         {"source", `send({"ready": 1})` + "\n" + emits + "\nsys.stdin.read(); sys.exit()", "continue", "", "", "after a kill -9 it resumes behind the state that it gets", "it began the next batch with"},

@@ -29,7 +29,7 @@ type emitted struct {
 type reading struct {
 	process *childproc.Process
 	batches chan emitted
-	quit    chan struct{} // closed when no batch is taken any more
+	quit    chan struct{} // closed when further batches are ignored
 	over    sync.Once
 }
 

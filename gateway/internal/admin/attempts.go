@@ -10,8 +10,8 @@ import (
 	"eventgateway/gateway/internal/delivery"
 )
 
-// ofSink serves requests for a sink that has a list.
-func (a *Admin) ofSink(list string, next func(http.ResponseWriter, *http.Request, *delivery.Sink)) http.Handler {
+// sinkHandler returns a handler that calls next with the sink in the path. It answers 404 if the sink has no such list.
+func (a *Admin) sinkHandler(list string, next func(http.ResponseWriter, *http.Request, *delivery.Sink)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := r.PathValue("name")
 		in, runs := a.Router.Inspect("sink", name)
@@ -52,7 +52,7 @@ func (a *Admin) sendAgain(w http.ResponseWriter, r *http.Request, s *delivery.Si
 	switch {
 	case errors.Is(err, delivery.ErrNoAttempt):
 		http.Error(w, err.Error(), http.StatusNotFound)
-	case errors.Is(err, delivery.ErrNotKept):
+	case errors.Is(err, delivery.ErrTooLarge):
 		http.Error(w, err.Error(), http.StatusConflict)
 	case err != nil:
 		w.Header().Set("Retry-After", "5")

@@ -3,7 +3,7 @@ package admin
 import (
 	"cmp"
 	"fmt"
-	"log/slog"
+
 	"net/http"
 	"strconv"
 
@@ -32,15 +32,15 @@ func (a *Admin) serveClients(w http.ResponseWriter, r *http.Request, s *delivery
 	writeJSON(w, http.StatusOK, list)
 }
 
-// disconnect disconnects a client. By the query parameter reconnect=true the client may connect again by itself; reason is what
-// it is told.
+// disconnect disconnects a client, and sends it the query parameter reason. With reconnect=true the client may connect again by
+// itself.
 func (a *Admin) disconnect(w http.ResponseWriter, r *http.Request, s *delivery.Sink) {
 	id, reconnect := r.PathValue("client"), false
 	switch text := cmp.Or(r.URL.Query().Get("reconnect"), "false"); text {
 	case "true", "false":
 		reconnect = text == "true"
 	default:
-		http.Error(w, "reconnect says whether the client may connect again: write true or false", http.StatusBadRequest)
+		http.Error(w, "reconnect is whether the client may connect again: write true or false", http.StatusBadRequest)
 		return
 	}
 	reason := cmp.Or(r.URL.Query().Get("reason"), "an operator has disconnected this client")
@@ -51,7 +51,7 @@ func (a *Admin) disconnect(w http.ResponseWriter, r *http.Request, s *delivery.S
 	case !found:
 		http.Error(w, "no client with this ID is connected any more", http.StatusNotFound)
 	default:
-		a.Log.Log(r.Context(), slog.LevelInfo, "client disconnected by an operator", "sink", s.Name, "client", id, "reconnect", reconnect)
+		a.Log.Info("client disconnected by an operator", "sink", s.Name, "client", id, "reconnect", reconnect)
 		w.WriteHeader(http.StatusNoContent)
 	}
 }

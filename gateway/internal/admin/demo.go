@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Demo lets the page change orders, and take Redis away for a while, on embedded servers.
+// Demo changes orders on the embedded PostgreSQL, and stops the embedded Redis for a while. The page has buttons for it.
 type Demo struct {
 	Change          func(context.Context) error      // changes one order; nil without an embedded PostgreSQL
-	MakeOrders      func(on bool)                    // begins or ends many changes; nil without an embedded PostgreSQL
-	TakeRedis       func() error                     // nil without an embedded Redis
-	Until           func() (orders, redis time.Time) // zero: not under way
+	MakeOrders      func(on bool)                    // begins or ends to change many orders; nil without an embedded PostgreSQL
+	TakeRedis       func() error                     // stops Redis for a while; nil without an embedded Redis
+	Until           func() (orders, redis time.Time) // when each ends; zero: not under way
 	PostgresCommand string                           // that connects to the embedded PostgreSQL
 }
 
@@ -42,20 +42,20 @@ func (d *Demo) state(role Role) *DemoState {
 	return s
 }
 
-// demo does what the query parameter do says: orders begins to change orders, stop ends this, redis takes Redis away. Without the parameter
-// it changes one order. It requires a header that pages of other sites cannot set without permission (CORS).
+// demo does what the query parameter do names: orders begins to change orders, stop ends this, redis stops Redis for a while. Without the
+// parameter it changes one order. It requires a header that pages of other sites cannot set without permission (CORS).
 func (a *Admin) demo(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("X-Gateway-Demo") == "" && a.Demo != nil {
-		http.Error(w, "the header X-Gateway-Demo is required", http.StatusForbidden)
+		http.Error(w, "the header X-Gateway-Demo is missing: set it to any value", http.StatusForbidden)
 		return
 	}
 	do := r.URL.Query().Get("do")
 	switch {
 	case a.Demo == nil, do != "redis" && a.Demo.Change == nil:
-		http.Error(w, "only available with the embedded PostgreSQL", http.StatusNotFound)
+		http.Error(w, "there is no embedded PostgreSQL: start the gateway without DATABASE_URL", http.StatusNotFound)
 		return
 	case do == "redis" && a.Demo.TakeRedis == nil:
-		http.Error(w, "only available with the embedded Redis", http.StatusNotFound)
+		http.Error(w, "there is no embedded Redis: start the gateway without REDIS_URL", http.StatusNotFound)
 		return
 	}
 	status, err := http.StatusInternalServerError, error(nil)
@@ -68,7 +68,7 @@ func (a *Admin) demo(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusConflict
 		err = a.Demo.TakeRedis()
 	default:
-		http.Error(w, "do is orders, stop or redis", http.StatusBadRequest)
+		http.Error(w, "do must be orders, stop or redis: write one of them", http.StatusBadRequest)
 		return
 	}
 	if err != nil {

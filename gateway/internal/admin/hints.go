@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// hintsFor is how long the findings are kept: each request of them costs connections to the servers.
-	hintsFor = 30 * time.Second
+	// hintsAge is how long findings are served again, because each probe opens connections to the servers.
+	hintsAge = 30 * time.Second
 	// hintTimeout bounds the probe of one source.
 	hintTimeout = 5 * time.Second
 	// hintsTimeout bounds all of them.
 	hintsTimeout = 20 * time.Second
 )
 
-// Hint is why a source may have no events, and how to mend it.
+// Hint is a problem of a source, and how to mend it.
 type Hint struct {
 	Source string `json:"source"`
 	Text   string `json:"text"`
@@ -33,13 +33,13 @@ type hints struct {
 }
 
 // serveHints answers with a list of [Hint]: what `gateway check --live` finds wrong at the servers of the running sources, such as a missing
-// trigger. Findings contain no secrets. They are kept for half a minute.
+// trigger. Findings contain no secrets. They are probed at most every half minute.
 func (a *Admin) serveHints(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)) // it fails only for a broken connection
 	h := &a.hints
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.found == nil || time.Since(h.at) > hintsFor {
+	if h.found == nil || time.Since(h.at) > hintsAge {
 		found := []Hint{}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), hintsTimeout) // the findings are for others, too
 		defer cancel()

@@ -1,12 +1,8 @@
 package admin
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -14,25 +10,6 @@ import (
 	"eventgateway/gateway/internal/tap"
 	"eventgateway/gateway/plugin"
 )
-
-// DryRun shows what the route or sink of a letter, or the place "to", would make of it. Nothing is written.
-type DryRun func(ctx context.Context, l *letters.Letter, to string) (DryRunResult, error)
-
-// DryRunResult is what would become of a letter.
-type DryRunResult struct {
-	Place string     `json:"place"`          // where it would be sent to: "sink NAME" or "route NAME"
-	From  string     `json:"from,omitempty"` // the transform at which it would begin; "" is the beginning of the route
-	Items []tap.Item `json:"items"`          // what the transforms would make of it, and the outcome
-	Sinks []Received `json:"sinks"`          // the sinks that would get something
-	// Failed is why it would fail again; "" if it would not, as far as the route is concerned.
-	Failed string `json:"failed,omitempty"`
-}
-
-// Received is what a sink would get.
-type Received struct {
-	Sink     string            `json:"sink"`
-	Payloads []letters.Payload `json:"payloads"`
-}
 
 const (
 	// maxListed bounds the payloads of one answer, in bytes.
@@ -42,7 +19,7 @@ const (
 	dryRunTimeout = 20 * time.Second
 	// replayWait is how long the replay of a single letter waits for its outcome.
 	replayWait = 5 * time.Second
-	// headerNext has the number below which a list goes on.
+	// headerNext has the value of "before" for the next page.
 	headerNext = "Dead-Letters-Next"
 )
 
@@ -58,7 +35,7 @@ func (a *Admin) mountLetters(m plugin.Mounter) error {
 	}
 	return errors.Join(
 		handle("GET /api/dead-letters", RoleRead, a.listLetters),
-		handle("GET /api/events/{id...}", RoleRead, a.whereIs),
+		handle("GET /api/events/{id...}", RoleRead, a.findEvent),
 		handle("GET /api/dead-letters/{number}", RoleRead, a.showLetter),
 		handle("DELETE /api/dead-letters/{number}", RoleAdmin, a.deleteLetter),
 		handle("POST /api/dead-letters/{number}/dry-run", RoleAdmin, a.dryRunLetter),
@@ -89,8 +66,8 @@ func letterError(w http.ResponseWriter, err error) {
 	http.Error(w, err.Error(), status)
 }
 
-// see returns what changes a letter to what the caller of a request may see of it; nil: the caller may see all.
-func (a *Admin) see(r *http.Request) func(*letters.Letter) {
+// hiderFor returns the function that removes from a letter what the caller of a request may not see; nil hides nothing.
+func (a *Admin) hiderFor(r *http.Request) func(*letters.Letter) {
 	if roleOf(r) == RoleAdmin {
 		return nil
 	}
@@ -108,46 +85,14 @@ func (a *Admin) see(r *http.Request) func(*letters.Letter) {
 	}
 }
 
-// letterQuery returns the query in the parameters of a request.
-func letterQuery(values url.Values) (q letters.Query, err error) {
-	q = letters.Query{
-		Component: values.Get("component"), Reason: values.Get("reason"), Key: values.Get("key"), ID: values.Get("id"), Text: values.Get("q"),
-		Bytes: maxListed,
-	}
-	number := func(name string, to *uint64, most uint64) {
-		if text := values.Get(name); text != "" && err == nil {
-			if *to, err = strconv.ParseUint(text, 10, 64); err != nil || *to == 0 || *to > most {
-				err = fmt.Errorf("%s is a number from 1 to %d", name, most)
-			}
-		}
-	}
-	moment := func(name string, to *time.Time) {
-		if text := values.Get(name); text != "" && err == nil {
-			if *to, err = time.Parse(time.RFC3339, text); err != nil {
-				err = fmt.Errorf("%s is a time such as 2026-11-26T14:00:00Z", name)
-			}
-		}
-	}
-	limit := uint64(letters.MaxLimit)
-	number("limit", &limit, letters.MaxLimit)
-	number("before", &q.Before, 1<<53)
-	moment("since", &q.Since)
-	moment("until", &q.Until)
-	q.Limit = int(limit)
-	if err != nil {
-		err = requestError{err}
-	}
-	return q, err
-}
-
 // listLetters answers with the newest letters that match, the oldest of them first. The header Dead-Letters-Next has the value of
-// "before" for the next page; without it there is none.
+// "before" for the next page. The last page has no such header.
 func (a *Admin) listLetters(w http.ResponseWriter, r *http.Request) error {
 	q, err := letterQuery(r.URL.Query())
 	if err != nil {
 		return err
 	}
-	q.See = a.see(r)
+	q.Hide = a.hiderFor(r)
 	page, err := a.Router.DeadLetters().Search(r.Context(), q)
 	if err != nil {
 		return err
@@ -159,7 +104,7 @@ func (a *Admin) listLetters(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// letter returns the letter of the path.
+// letter returns the letter whose number is in the path.
 func (a *Admin) letter(r *http.Request) (l letters.Letter, err error) {
 	n, err := strconv.ParseUint(r.PathValue("number"), 10, 64)
 	if err != nil {
@@ -173,24 +118,10 @@ func (a *Admin) showLetter(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if see := a.see(r); see != nil {
-		see(&l)
+	if hide := a.hiderFor(r); hide != nil {
+		hide(&l)
 	}
 	writeJSON(w, http.StatusOK, l)
-	return nil
-}
-
-// whereIs answers with what is known of the event with the ID of the path.
-func (a *Admin) whereIs(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("id")
-	if id == "" {
-		return requestError{errors.New("name the ID of an event: /api/events/ID")}
-	}
-	where, err := a.Router.Where(r.Context(), id, a.see(r))
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, where)
 	return nil
 }
 
@@ -214,44 +145,5 @@ func (a *Admin) remove(w http.ResponseWriter, numbers []uint64) error {
 	}
 	a.Log.Warn("dead letters deleted", "letters", n)
 	writeJSON(w, http.StatusOK, removed{n})
-	return nil
-}
-
-// letterBody is the body of a request about one letter.
-type letterBody struct {
-	To   string           `json:"to"`
-	Data *letters.Payload `json:"data"`
-}
-
-// readBody decodes the body of a request, which may be empty.
-func readBody(r *http.Request, v any) error {
-	dec := json.NewDecoder(r.Body)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil && r.ContentLength != 0 {
-		return requestError{fmt.Errorf("the body is not as expected: %w", err)}
-	}
-	return nil
-}
-
-func (a *Admin) dryRunLetter(w http.ResponseWriter, r *http.Request) error {
-	l, err := a.letter(r)
-	if err != nil {
-		return err
-	}
-	var body letterBody
-	if err := readBody(r, &body); err != nil {
-		return err
-	}
-	if body.Data != nil {
-		l.Data = *body.Data
-	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(dryRunTimeout + time.Second)) // it fails only for a broken connection
-	ctx, cancel := context.WithTimeout(r.Context(), dryRunTimeout)
-	defer cancel()
-	result, err := a.DryRun(ctx, &l, body.To)
-	if err != nil {
-		return requestError{err}
-	}
-	writeJSON(w, http.StatusOK, result)
 	return nil
 }

@@ -21,8 +21,8 @@ func NewLetters(store *letters.Store) *Letters {
 	return &Letters{store: store, replays: ack.NewTracker(&stats.SourceRecord{}, func(string) {})}
 }
 
-// Kept returns where the letters are.
-func (l *Letters) Kept() letters.Kept {
+// Collection returns the collection that stores the letters.
+func (l *Letters) Collection() letters.Collection {
 	if l.store != nil {
 		return l.store
 	}

@@ -10,11 +10,11 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// Bounds of the attempts that a sink keeps.
+// Bounds of the attempts that a sink stores.
 const (
-	maxAttempts     = 200
-	maxAttemptBytes = 4 << 20 // of events and exchanges, as far as they are counted
-	maxSentAgain    = 256 << 10
+	maxAttempts      = 200
+	maxAttemptBytes  = 4 << 20 // of events and exchanges
+	maxAttemptEvents = 256 << 10
 )
 
 // The outcomes of an attempt.
@@ -24,14 +24,14 @@ const (
 	AttemptGaveUp    = "given_up" // the events are parked, or returned to their source
 )
 
-// attempt is one attempt to deliver events, as the plugin has reported it, and what became of the events.
+// attempt is one attempt to deliver events, as the plugin has reported it, with its outcome.
 type attempt struct {
 	plugin.AttemptReport
 	attemptOutcome
-	events []*event.Event // nil: they are too large to be kept
-	first  *event.Event   // of the events; without its payload if they are not kept
-	count  int            // of the events
-	number int            // of the attempt, from 1 on
+	events []*event.Event // nil: too large
+	first  *event.Event   // the first of the events; without its payload if events is nil
+	count  int            // number of the events
+	number int            // of the attempt to deliver them, from 1 on
 	bytes  int
 }
 
@@ -39,17 +39,17 @@ type attempt struct {
 type attemptOutcome struct {
 	outcome string
 	err     error     // nil: delivered
-	next    time.Time // when the next attempt is due; zero: there is none, or that is not known
+	next    time.Time // when the next attempt is due; zero: there is none, or it is not known
 }
 
-// attempts are the latest attempts of a sink. A reload keeps them. They refer to the events, which are read-only, so that an attempt
-// costs little until an operator looks.
+// attempts are the latest attempts of a sink. They survive a reload. They refer to the events, which are read-only, so that an attempt
+// costs little until an operator reads it.
 type attempts struct {
 	mu    sync.Mutex
 	list  []*attempt // the oldest first
 	bytes int
 	total uint64
-	// awaited has the channels of operators who wait for an attempt with an event.
+	// awaited has the channels that await returns, by the event.
 	awaited map[*event.Event]chan *attempt
 }
 
@@ -100,7 +100,7 @@ func (l *attempts) find(id string) *attempt {
 	return nil
 }
 
-// await returns a channel that gets the next attempt with an event. forget must be called if it is not awaited any more.
+// await returns a channel that gets the next attempt with an event. The caller calls forget when it does not wait any more.
 func (l *attempts) await(e *event.Event) (next <-chan *attempt, forget func()) {
 	waiting := make(chan *attempt, 1)
 	l.mu.Lock()
@@ -116,14 +116,14 @@ func (l *attempts) await(e *event.Event) (next <-chan *attempt, forget func()) {
 	}
 }
 
-// reports takes the reports of one write.
+// reports collects the reports of one write.
 type reports struct {
 	mu   sync.Mutex
 	list []plugin.AttemptReport
 }
 
-// take is called by the plugin.
-func (r *reports) take(a plugin.AttemptReport) {
+// add adds a report. The plugin calls it by [plugin.ReportAttempt].
+func (r *reports) add(a plugin.AttemptReport) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.list = append(r.list, a)
@@ -140,8 +140,8 @@ func (r *reports) each(f func(plugin.AttemptReport)) {
 	r.list = r.list[:0]
 }
 
-// keepAttempts keeps the attempts of a write of items, with what became of these.
-func (w *worker) keepAttempts(items []queue.Item, number int, o attemptOutcome) {
+// recordAttempts stores the attempts of a write of items, with their outcome.
+func (w *worker) recordAttempts(items []queue.Item, number int, o attemptOutcome) {
 	if w.reports == nil {
 		return
 	}
@@ -151,7 +151,7 @@ func (w *worker) keepAttempts(items []queue.Item, number int, o attemptOutcome) 
 		for i := range items {
 			size += len(items[i].Event.Data) + queue.Overhead
 		}
-		if size > maxSentAgain {
+		if size > maxAttemptEvents {
 			a.first = items[0].Event.WithData(nil)
 		} else {
 			a.first, a.bytes = items[0].Event, a.bytes+size
@@ -163,7 +163,7 @@ func (w *worker) keepAttempts(items []queue.Item, number int, o attemptOutcome) 
 	})
 }
 
-// failedAttempt returns the outcome of a write that has failed, and after which nothing is written for a pause.
+// failedAttempt returns the outcome of a failed write. pause is how long the breaker stops all writes after it.
 func failedAttempt(v verdict, pause time.Duration) attemptOutcome {
 	o, now := attemptOutcome{outcome: AttemptGaveUp, err: v.cause}, time.Now()
 	for _, d := range v.events {

@@ -11,7 +11,7 @@ import (
 type ClientList struct {
 	Sink    string       `json:"sink"`
 	Now     time.Time    `json:"now"`
-	Total   int          `json:"total"` // of the connected clients
+	Total   int          `json:"total"` // number of the connected clients
 	Clients []ClientView `json:"clients"`
 	Next    string       `json:"next,omitempty"` // the query parameter after of the next page; absent for the last one
 }
@@ -31,10 +31,10 @@ type ClientView struct {
 	Count         int                `json:"subscription_count"`
 }
 
-// SubscriptionView is what a client gets.
+// SubscriptionView is one subscription of a client.
 type SubscriptionView struct {
 	ID       string   `json:"id"`       // "" for that of the connection
-	Channels []string `json:"channels"` // the first ones; none: all
+	Channels []string `json:"channels"` // the first ones; empty: all channels
 	Filter   string   `json:"filter,omitempty"`
 }
 
@@ -44,7 +44,7 @@ func (s *Sink) clientSink() plugin.ClientSink {
 	return c
 }
 
-// ListClients returns a part of the connected clients. The sink lists clients.
+// ListClients returns a page of the connected clients. Call it only if Lists has clients.
 func (s *Sink) ListClients(ctx context.Context, q plugin.ClientQuery) (ClientList, error) {
 	q.Limit = min(max(q.Limit, 1), plugin.MaxClients)
 	var page plugin.ClientPage
@@ -65,7 +65,7 @@ func (s *Sink) ListClients(ctx context.Context, q plugin.ClientQuery) (ClientLis
 	return out, nil
 }
 
-// Disconnect disconnects a client, as [plugin.ClientSink] says. The sink lists clients.
+// Disconnect disconnects a client by [plugin.ClientSink]. Call it only if Lists has clients.
 func (s *Sink) Disconnect(ctx context.Context, id, reason string, reconnect bool) (found bool, err error) {
 	err = s.Protect(func() error { found = s.clientSink().Disconnect(ctx, id, reason, reconnect); return nil })
 	return found, err

@@ -1,13 +1,13 @@
-// Package letters keeps dead letters: in memory ([List]), or in a folder on the disk ([Store]). Both are searched and changed in the
-// same way, by [Kept].
+// Package letters stores dead letters, letters for short: in memory ([List]), or in a folder on the disk ([Store]). [Collection] is the
+// interface of both. [Replays] sends letters again.
 //
 // Invariants of the Store:
 //   - A letter is acked only when its line was synced to the disk.
-//   - A letter that cannot be written is given back to its source, if that can replay, and else stays in memory until it can be.
-//   - No letter is left out without a count: stored + found = held + removed + evicted + expired.
+//   - A letter that cannot be written is returned to its source, if that can replay. Else it stays in memory until it can be written.
+//   - Each letter is counted: stored + found = held + removed + evicted + expired.
 //   - One process at a time has the folder.
-//   - Nothing is read from or written to the disk under the lock that Park needs.
+//   - Nothing is read from or written to the disk under the lock that Add needs.
 //
-// The folder has segments, files of lines as the sink file writes them. The number of the first letter is in the name of a segment,
-// and the number of each letter is in its line. A file beside a segment lists the numbers of those that were removed.
+// The folder contains segments: files of lines as the sink file writes them. The name of a segment has the number of its first letter, and
+// each line has the number of its letter. A file beside a segment lists the numbers of its removed letters.
 package letters

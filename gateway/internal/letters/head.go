@@ -11,7 +11,8 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// head is what a search and the index need of a line. A line is parsed whole only where that matches: parsing takes many times as long.
+// head has the fields of a line that a search and the index need. A search parses the whole line only where the head matches, because that takes
+// many times as long.
 type head struct {
 	number                     uint64
 	component, reason, id, key string
@@ -53,10 +54,10 @@ func (p *headParser) parse(line []byte) (h head, err error) {
 	return h, err
 }
 
-// mayMatch reports whether the letter of a line may match, without its payload and reason as its reader sees them.
+// mayMatch reports whether the letter of a line may match. It does not compare the payload, nor a reason that is hidden.
 func (q *Query) mayMatch(h *head) bool {
 	return (q.Component == "" || strings.Contains(h.component, q.Component)) &&
-		(q.Reason == "" || strings.Contains(h.reason, q.Reason) || h.masked && q.See != nil) &&
+		(q.Reason == "" || strings.Contains(h.reason, q.Reason) || h.masked && q.Hide != nil) &&
 		(q.Key == "" || h.key == q.Key) && (q.ID == "" || h.id == q.ID) &&
 		(q.Since.IsZero() || !h.at.Before(q.Since)) && (q.Until.IsZero() || h.at.Before(q.Until))
 }

@@ -38,22 +38,22 @@ func (l *List) Add(letter Letter) {
 	}
 }
 
-// Search is part of [Kept].
+// Search is part of [Collection].
 func (l *List) Search(_ context.Context, q Query) (p Page, err error) {
 	l.mu.Lock()
 	all := l.list // which never changes in place, except at its beginning
 	all = slices.Clone(all)
 	l.mu.Unlock()
-	c := newCollector(q)
+	c := newPageBuilder(q)
 	for i := len(all) - 1; i >= 0 && !c.full(); i-- {
-		if letter := all[i]; q.wants(letter.Number) {
-			c.look(&letter)
+		if letter := all[i]; q.selects(letter.Number) {
+			c.add(&letter)
 		}
 	}
 	return c.page(), nil
 }
 
-// Get is part of [Kept].
+// Get is part of [Collection].
 func (l *List) Get(number uint64) (Letter, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,24 +67,24 @@ func (l *List) index(number uint64) int {
 	return slices.IndexFunc(l.list, func(o Letter) bool { return o.Number == number })
 }
 
-// Remove is part of [Kept].
+// Remove is part of [Collection].
 func (l *List) Remove(numbers []uint64) (removed int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	kept := make([]Letter, 0, len(l.list))
+	rest := make([]Letter, 0, len(l.list))
 	for _, o := range l.list {
 		if slices.Contains(numbers, o.Number) {
 			l.bytes -= len(o.Data)
 			removed++
 			continue
 		}
-		kept = append(kept, o)
+		rest = append(rest, o)
 	}
-	l.list = kept
+	l.list = rest
 	return removed, nil
 }
 
-// Status is part of [Kept].
+// Status is part of [Collection].
 func (l *List) Status() stats.LettersStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()

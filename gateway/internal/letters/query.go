@@ -11,14 +11,16 @@ import (
 	"eventgateway/gateway/internal/stats"
 )
 
-// Kept is where dead letters are kept.
-type Kept interface {
-	// Search returns the newest letters that match, and where to go on. It ends early where ctx ends, or its time is up.
+// Collection stores dead letters, which can be searched and removed.
+type Collection interface {
+	// Search returns the newest letters that match, and the number from which the next search continues. It ends early when ctx ends
+	// or q.Budget is spent.
 	Search(ctx context.Context, q Query) (Page, error)
 	// Get returns a letter, or [ErrNotFound].
 	Get(number uint64) (Letter, error)
-	// Remove removes letters, and returns how many of them there were.
+	// Remove removes letters, and returns how many of them existed.
 	Remove(numbers []uint64) (removed int, err error)
+	// Status returns the counts and sizes.
 	Status() stats.LettersStatus
 }
 
@@ -27,17 +29,17 @@ var ErrNotFound = errors.New("there is no such dead letter: it was removed, repl
 
 // Query selects letters. The zero value selects all.
 type Query struct {
-	Component, Reason string // parts of them
-	Key, ID           string // whole ones
-	Text              string // a part of the payload or the reason
+	Component, Reason string // substrings
+	Key, ID           string // equal
+	Text              string // substring of the payload or the reason
 	Since, Until      time.Time
-	Before            uint64 // numbers below; 0: all
+	Before            uint64 // only lower numbers; 0: all
 	Numbers           []uint64
-	Limit             int           // at most so many; 0: DefaultLimit
-	Bytes             int           // payloads of at most so many bytes in all, but one letter at least; 0: no bound
-	Budget            time.Duration // 0: DefaultBudget
-	// See changes a letter to what its reader may see of it, before it is compared; nil: all may be seen.
-	See func(*Letter)
+	Limit             int           // most letters of a page; 0: DefaultLimit
+	Bytes             int           // most bytes of payload in a page, which has at least one letter; 0: no bound
+	Budget            time.Duration // most time of a search; 0: DefaultBudget
+	// Hide removes what the caller may not see from a letter, before the letter is compared; nil hides nothing.
+	Hide func(*Letter)
 }
 
 // Bounds of a search.
@@ -50,16 +52,16 @@ const (
 // Page is the result of a search, the oldest letter first.
 type Page struct {
 	Letters []Letter
-	// Next is where the search has ended: letters below this number were not looked at. 0: there are none.
+	// Next is the Before of the next page; 0 if the search has examined all letters.
 	Next uint64
 }
 
-// wants reports whether a letter with a number may match.
-func (q *Query) wants(number uint64) bool {
+// selects reports whether a letter with this number may match.
+func (q *Query) selects(number uint64) bool {
 	return (q.Before == 0 || number < q.Before) && (len(q.Numbers) == 0 || slices.Contains(q.Numbers, number))
 }
 
-// matches reports whether a letter, as its reader sees it, matches.
+// matches reports whether a letter matches, after Hide.
 func (q *Query) matches(l *Letter) bool {
 	return (q.Component == "" || strings.Contains(l.Component, q.Component)) &&
 		(q.Reason == "" || strings.Contains(l.Reason, q.Reason)) &&
@@ -71,17 +73,17 @@ func (q *Query) matches(l *Letter) bool {
 // aboveAll is above the number of each letter, and exact in the numbers of JavaScript.
 const aboveAll = 1<<53 - 1
 
-// collector collects the page of a search.
-type collector struct {
+// pageBuilder collects the page of a search.
+type pageBuilder struct {
 	q       Query
 	letters []Letter
 	bytes   int
-	next    uint64 // lowest number that was looked at
-	ended   bool   // early
+	next    uint64 // lowest number that was examined
+	ended   bool   // before all letters were examined
 	until   time.Time
 }
 
-func newCollector(q Query) *collector {
+func newPageBuilder(q Query) *pageBuilder {
 	if q.Limit <= 0 {
 		q.Limit = DefaultLimit
 	}
@@ -92,13 +94,13 @@ func newCollector(q Query) *collector {
 	if next == 0 {
 		next = aboveAll
 	}
-	return &collector{q: q, letters: []Letter{}, next: next, until: time.Now().Add(q.Budget)}
+	return &pageBuilder{q: q, letters: []Letter{}, next: next, until: time.Now().Add(q.Budget)}
 }
 
-// look adds a letter that matches. Letters come from the newest to the oldest.
-func (c *collector) look(l *Letter) {
-	if c.q.See != nil {
-		c.q.See(l)
+// add adds a letter if it matches. Letters come from the newest to the oldest.
+func (c *pageBuilder) add(l *Letter) {
+	if c.q.Hide != nil {
+		c.q.Hide(l)
 	}
 	if !c.q.matches(l) {
 		c.next = l.Number
@@ -114,12 +116,12 @@ func (c *collector) look(l *Letter) {
 }
 
 // full reports whether the page is complete, or the time is up.
-func (c *collector) full() bool {
+func (c *pageBuilder) full() bool {
 	c.ended = c.ended || len(c.letters) >= c.q.Limit || time.Now().After(c.until)
 	return c.ended
 }
 
-func (c *collector) page() Page {
+func (c *pageBuilder) page() Page {
 	slices.Reverse(c.letters)
 	p := Page{Letters: c.letters}
 	if c.ended && c.next > 1 {

@@ -1,11 +1,13 @@
 package letters
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"os"
 )
 
-// Remove is part of [Kept]. When it returns, the letters do not come back after a restart.
+// Remove is part of [Collection]. When it returns, the letters do not come back after a restart.
 func (s *Store) Remove(numbers []uint64) (removed int, err error) {
 	s.files.Lock()
 	defer s.files.Unlock()
@@ -25,7 +27,7 @@ func (s *Store) Remove(numbers []uint64) (removed int, err error) {
 		s.mu.Lock()
 		for _, n := range numbers {
 			if i := seg.find(n); i >= 0 { // it may be named twice
-				seg.forget(i)
+				seg.markGone(i)
 				removed++
 				s.counts.Removed++
 			}
@@ -39,7 +41,7 @@ func (s *Store) Remove(numbers []uint64) (removed int, err error) {
 	return removed, err
 }
 
-// locate returns the segment of a letter, and its index there, or -1. It needs the lock.
+// locate returns the segment of a letter, and its index there, or -1. The caller holds the lock.
 func (s *Store) locate(number uint64) (*segment, int) {
 	for i := len(s.segments) - 1; i >= 0; i-- {
 		if seg := s.segments[i]; seg.first <= number {
@@ -49,47 +51,38 @@ func (s *Store) locate(number uint64) (*segment, int) {
 	return nil, -1
 }
 
-// rewrite writes the letters of a segment that are not gone into a new file, which replaces it. It needs files.
-func (s *Store) rewrite(seg *segment) error {
-	s.mu.Lock()
-	old := seg.file
-	var live []entry
-	for _, e := range seg.entries {
-		if !e.gone {
-			live = append(live, e)
-		}
+// readRemoved returns the numbers in the file beside a segment.
+func readRemoved(path string) (map[uint64]bool, error) {
+	data, err := os.ReadFile(path + removedSuffix)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
 	}
-	s.mu.Unlock()
-	temp := seg.path + ".new"
-	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o600)
+	removed := map[uint64]bool{}
+	for ; len(data) >= 8; data = data[8:] { // a kill -9 can leave a part of a number at the end
+		removed[binary.BigEndian.Uint64(data)] = true
+	}
+	return removed, nil
+}
+
+// appendRemoved adds numbers to the file beside a segment, and syncs it. A file whose end is incomplete is repaired.
+func appendRemoved(path string, numbers []uint64) error {
+	f, err := os.OpenFile(path+removedSuffix, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
-	var size int64
-	for i := range live {
-		line := make([]byte, live[i].size)
-		if _, err = old.ReadAt(line, int64(live[i].off)); err != nil {
-			break
-		}
-		if _, err = f.Write(line); err != nil {
-			break
-		}
-		live[i].off = uint32(size)
-		size += int64(len(line))
+	info, err := f.Stat()
+	if err == nil && info.Size()%8 != 0 {
+		err = f.Truncate(info.Size() - info.Size()%8)
+	}
+	var b bytes.Buffer
+	for _, n := range numbers {
+		_ = binary.Write(&b, binary.BigEndian, n) // a Buffer has no errors
+	}
+	if err == nil {
+		_, err = f.Write(b.Bytes())
 	}
 	if err == nil {
 		err = f.Sync()
 	}
-	if err == nil {
-		err = os.Rename(temp, seg.path)
-	}
-	if err != nil {
-		return errors.Join(err, f.Close(), os.Remove(temp))
-	}
-	_ = os.Remove(seg.path + removedSuffix) // its numbers are not in the new file
-	s.mu.Lock()
-	seg.file, seg.entries, seg.size, seg.dead, seg.live, seg.aged, seg.broken = f, live, size, 0, len(live), 0, false
-	s.mu.Unlock()
-	_ = old.Close() // a search under way reads the next chunk from the new file
-	return syncFolder(s.folder)
+	return errors.Join(err, f.Close())
 }

@@ -9,14 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of what a search looks at under the lock, and reads at once.
+// Bounds of a search.
 const (
-	maxLooked = 16384
-	maxChunk  = 512
-	maxBlock  = 1 << 20
+	maxExamined = 16384
+	maxChunk    = 512
+	maxBlock    = 1 << 20
 )
 
-// Get is part of [Kept].
+// Get is part of [Collection].
 func (s *Store) Get(number uint64) (Letter, error) {
 	s.mu.Lock()
 	seg, i := s.locate(number)
@@ -33,9 +33,9 @@ func (s *Store) Get(number uint64) (Letter, error) {
 	return parseLine(line)
 }
 
-// Search is part of [Kept].
+// Search is part of [Collection].
 func (s *Store) Search(ctx context.Context, q Query) (Page, error) {
-	c := newCollector(q)
+	c := newPageBuilder(q)
 	if len(q.Numbers) > 0 {
 		return s.searchNumbers(c)
 	}
@@ -44,7 +44,7 @@ func (s *Store) Search(ctx context.Context, q Query) (Page, error) {
 	if before == 0 {
 		before = aboveAll
 	}
-	for again := true; !c.full(); {
+	for retry := true; !c.full(); {
 		if ctx.Err() != nil {
 			return Page{}, ctx.Err()
 		}
@@ -58,18 +58,18 @@ func (s *Store) Search(ctx context.Context, q Query) (Page, error) {
 				return !c.full()
 			}
 			if l, err := parseLine(line); err == nil {
-				c.look(&l)
+				c.add(&l)
 			}
 			return !c.full()
 		})
-		if err != nil && again { // the file was replaced or deleted meanwhile
-			before, again = min(before, c.next), false
+		if err != nil && retry { // the file was replaced or deleted meanwhile
+			before, retry = min(before, c.next), false
 			continue
 		}
 		if c.ended || ch.end {
 			break
 		}
-		before, c.next, again = ch.lowest, ch.lowest, true
+		before, c.next, retry = ch.lowest, ch.lowest, true
 	}
 	return c.page(), nil
 }
@@ -77,21 +77,21 @@ func (s *Store) Search(ctx context.Context, q Query) (Page, error) {
 // inBase64 is in the lines of payloads that are not UTF-8.
 var inBase64 = []byte(`"data_base64":`)
 
-// searchNumbers looks at the letters that the query names.
-func (s *Store) searchNumbers(c *collector) (Page, error) {
+// searchNumbers examines the letters that the query names.
+func (s *Store) searchNumbers(c *pageBuilder) (Page, error) {
 	numbers := slices.Clone(c.q.Numbers)
 	slices.Sort(numbers)
 	for _, n := range slices.Backward(slices.Compact(numbers)) {
 		if c.full() {
 			break
 		}
-		if !c.q.wants(n) {
+		if !c.q.selects(n) {
 			continue
 		}
 		l, err := s.Get(n)
 		switch {
 		case err == nil:
-			c.look(&l)
+			c.add(&l)
 		case !errors.Is(err, ErrNotFound):
 			return Page{}, err
 		}
@@ -105,8 +105,8 @@ type chunk struct {
 		ReadAt([]byte, int64) (int, error)
 	}
 	found  []entry // that may match, the newest first
-	lowest uint64  // numbers below were not looked at
-	end    bool    // there are none
+	lowest uint64  // lower numbers were not examined
+	end    bool    // no lower numbers exist
 }
 
 // chunk returns the newest letters below a number that may match.
@@ -133,7 +133,7 @@ func (s *Store) chunk(q *Query, before uint64) chunk {
 			return 1
 		})
 		ch := chunk{file: seg.file}
-		for looked := 0; i > 0 && looked < maxLooked && len(ch.found) < maxChunk; looked++ {
+		for examined := 0; i > 0 && examined < maxExamined && len(ch.found) < maxChunk; examined++ {
 			i--
 			e := &seg.entries[i]
 			ch.lowest = seg.first + uint64(e.delta)

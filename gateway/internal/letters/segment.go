@@ -2,8 +2,6 @@ package letters
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -15,7 +13,7 @@ import (
 	"strings"
 )
 
-// entry is what memory has of one letter in a segment: 32 bytes.
+// entry is the index entry of one letter in a segment: 32 bytes.
 type entry struct {
 	off, size uint32
 	delta     uint32 // its number, less the first of the segment
@@ -35,7 +33,7 @@ type segment struct {
 	live    int   // letters that are not gone
 	entries []entry
 	broken  bool // nothing may be appended any more
-	aged    int  // entries before were compared with max_age
+	checked int  // entries before this index were compared with max_age
 }
 
 const (
@@ -91,11 +89,11 @@ func (s *Store) openSegments() error {
 	return nil
 }
 
-// endAt leaves out lines from the number next on, which a failed write has left behind: the next segment begins there.
+// endAt drops the entries from the number next on. A failed write has left their lines behind, and the next segment begins with next.
 func (seg *segment) endAt(next uint64) {
 	for n := len(seg.entries); n > 0 && seg.first+uint64(seg.entries[n-1].delta) >= next; n-- {
 		if !seg.entries[n-1].gone {
-			seg.forget(n - 1)
+			seg.markGone(n - 1)
 		}
 		seg.entries = seg.entries[:n-1]
 	}
@@ -118,7 +116,7 @@ func (s *Store) load(seg *segment) error {
 		}
 		h, err := p.parse(line)
 		if err != nil || h.number < seg.first {
-			s.log.Error("line in the dead-letter store is not readable, it is skipped", "file", seg.path, "offset", seg.size, "error", err)
+			s.log.Error("dead-letter line skipped", "file", seg.path, "offset", seg.size, "error", err)
 			seg.size += int64(len(line))
 			seg.dead += int64(len(line))
 			continue
@@ -126,7 +124,7 @@ func (s *Store) load(seg *segment) error {
 		s.next = max(s.next, h.number+1)
 		s.index(seg, &h, len(line))
 		if removed[h.number] {
-			seg.forget(len(seg.entries) - 1)
+			seg.markGone(len(seg.entries) - 1)
 		}
 	}
 	return seg.file.Truncate(seg.size)
@@ -146,7 +144,7 @@ func readLine(r *bufio.Reader) (line []byte, err error) {
 	}
 }
 
-// index enters a letter whose line was appended to a segment. It needs the lock.
+// index adds the entry of a letter whose line was appended to a segment. The caller holds the lock.
 func (s *Store) index(seg *segment, h *head, size int) {
 	seg.entries = append(seg.entries, entry{
 		off: uint32(seg.size), size: uint32(size), delta: uint32(h.number - seg.first),
@@ -160,15 +158,15 @@ var seed = maphash.MakeSeed()
 
 func hashOf(text string) uint32 { return uint32(maphash.String(seed, text)) }
 
-// forget records that a letter is gone. It needs the lock.
-func (seg *segment) forget(i int) {
+// markGone records that a letter was removed or has expired. The caller holds the lock.
+func (seg *segment) markGone(i int) {
 	e := &seg.entries[i]
 	e.gone = true
 	seg.dead += int64(e.size)
 	seg.live--
 }
 
-// find returns the index of a letter that is not gone, or -1. It needs the lock.
+// find returns the index of a letter that is not gone, or -1. The caller holds the lock.
 func (seg *segment) find(number uint64) int {
 	i, ok := slices.BinarySearchFunc(seg.entries, number, func(e entry, n uint64) int {
 		switch at := seg.first + uint64(e.delta); {
@@ -183,42 +181,6 @@ func (seg *segment) find(number uint64) int {
 		return -1
 	}
 	return i
-}
-
-// readRemoved returns the numbers in the file beside a segment.
-func readRemoved(path string) (map[uint64]bool, error) {
-	data, err := os.ReadFile(path + removedSuffix)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	removed := map[uint64]bool{}
-	for ; len(data) >= 8; data = data[8:] { // a kill -9 can leave a part of a number at the end
-		removed[binary.BigEndian.Uint64(data)] = true
-	}
-	return removed, nil
-}
-
-// appendRemoved adds numbers to the file beside a segment, and syncs it. A file whose end is incomplete is repaired.
-func appendRemoved(path string, numbers []uint64) error {
-	f, err := os.OpenFile(path+removedSuffix, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	info, err := f.Stat()
-	if err == nil && info.Size()%8 != 0 {
-		err = f.Truncate(info.Size() - info.Size()%8)
-	}
-	var b bytes.Buffer
-	for _, n := range numbers {
-		_ = binary.Write(&b, binary.BigEndian, n) // a Buffer has no errors
-	}
-	if err == nil {
-		_, err = f.Write(b.Bytes())
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }
 
 // delete deletes the files of a segment.

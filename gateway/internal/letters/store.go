@@ -1,7 +1,6 @@
 package letters
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,22 +40,13 @@ type Store struct {
 	pending      []*pending
 	pendingBytes int
 	writing      int           // letters that the writer writes now
-	busy         bool          // they are not settled yet
+	settling     bool          // letters of the last write are not settled yet
 	written      chan struct{} // closed when the writer has written; nil: nothing waits
 	space        chan struct{} // closed when there is space in pending; nil: nothing waits
 	closing      bool
 	counts       stats.LettersStatus
-	failed       error // the last write; nil: it has worked
+	failed       error // of the last write; nil: it succeeded
 }
-
-// pending is a letter that is not written yet.
-type pending struct {
-	Letter
-	settle func(error) // nil: no source can replay it
-}
-
-// Bounds of letters that are not written yet.
-const maxPending = 4 << 20
 
 // ErrClosed is the error for a letter that was not stored, because the gateway stops.
 var ErrClosed = errors.New("the dead-letter store is closed: the gateway is stopping")
@@ -85,7 +75,7 @@ func (s *Store) Open() error {
 	return nil
 }
 
-// lockFolder creates the folder, and keeps other processes out of it.
+// lockFolder creates the folder, and locks it against other processes.
 func (s *Store) lockFolder() error {
 	if err := os.MkdirAll(s.folder, 0o700); err != nil {
 		return fmt.Errorf("%w: let the user of the gateway write there, or name another folder", err)
@@ -96,126 +86,23 @@ func (s *Store) lockFolder() error {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = lock.Close() // nothing was written
-		return fmt.Errorf("another process has the folder %s (%w): give each gateway a folder of its own", s.folder, err)
+		return fmt.Errorf("another process has locked the folder %s (%w): give each gateway a folder of its own", s.folder, err)
 	}
 	s.lock = lock
 	return nil
 }
 
-// Add adds a letter. settle, which may be nil if no source can replay the letter, is called once: with nil when it is on the disk, or with the
-// reason why it is not. Add blocks while many letters are pending. Its error is ctx's, or [ErrClosed]; then settle is not called.
-func (s *Store) Add(ctx context.Context, l Letter, settle func(error)) error {
-	size := len(l.Data) + overhead
-	if int64(size) > s.opts.MaxBytes/2 {
-		s.refuse(size, settle)
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.pendingBytes > 0 && s.pendingBytes+size > maxPending && !s.closing {
-		if s.failed != nil && s.dropPending() {
-			continue
-		}
-		if s.space == nil {
-			s.space = make(chan struct{})
-		}
-		space := s.space
-		s.mu.Unlock()
-		var err error
-		select {
-		case <-space:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		s.mu.Lock()
-		if err != nil {
-			return err
-		}
-	}
-	if s.closing {
-		return ErrClosed
-	}
-	s.counts.In++
-	s.pending = append(s.pending, &pending{l, settle})
-	s.pendingBytes += size
-	s.wakeWriter()
-	return nil
-}
-
-// refuse settles a letter that is too large.
-func (s *Store) refuse(size int, settle func(error)) {
-	err := fmt.Errorf("the letter has %d bytes, more than half of dead_letters.max_bytes: raise that", size)
-	s.lines.Log(s.log, slog.LevelError, "dead letter not stored", "error", err)
-	s.mu.Lock()
-	s.counts.In++
-	if settle == nil {
-		s.counts.Lost++
-	} else {
-		s.counts.Returned++
-	}
-	s.mu.Unlock()
-	if settle != nil {
-		settle(err)
-	}
-}
-
-// overhead is what a letter takes beside its payload, in bytes.
-const overhead = 512
-
-func (s *Store) wakeWriter() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
-
-// dropPending drops the oldest pending letter that no source can replay, because the disk does not work. It needs the lock.
-func (s *Store) dropPending() bool {
-	for i, p := range s.pending {
-		if p.settle == nil {
-			s.pending = append(s.pending[:i:i], s.pending[i+1:]...)
-			s.pendingBytes -= len(p.Data) + overhead
-			s.counts.Lost++
-			return true
-		}
-	}
-	return false
-}
-
-// Flush waits until all letters that were added are settled, or the deadline. While the disk does not work, those that no source can
-// replay stay pending.
-func (s *Store) Flush(deadline time.Time) {
-	expired := time.NewTimer(time.Until(deadline))
-	defer expired.Stop()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.busy || len(s.pending) > 0 && s.failed == nil {
-		if s.written == nil {
-			s.written = make(chan struct{})
-		}
-		written := s.written
-		s.mu.Unlock()
-		select {
-		case <-written:
-		case <-expired.C:
-			s.mu.Lock()
-			return
-		}
-		s.mu.Lock()
-	}
-}
-
 // Close writes the pending letters, and closes the store.
 func (s *Store) Close() error {
 	s.mu.Lock()
-	again := s.closing
+	second := s.closing
 	s.closing = true
 	s.freeSpace()
 	s.mu.Unlock()
 	if s.lock == nil { // it was not opened
 		return nil
 	}
-	if again {
+	if second {
 		<-s.ended
 		return nil
 	}
@@ -232,15 +119,7 @@ func (s *Store) closeFiles() error {
 	return errors.Join(err, s.lock.Close())
 }
 
-// freeSpace wakes all that wait for space. It needs the lock.
-func (s *Store) freeSpace() {
-	if s.space != nil {
-		close(s.space)
-		s.space = nil
-	}
-}
-
-// componentOf returns the index of a component. It needs the lock.
+// componentOf returns the index of a component. The caller holds the lock.
 func (s *Store) componentOf(name string) uint16 {
 	i, ok := s.component[name]
 	if !ok && len(s.components) < 1<<16-1 {
@@ -251,7 +130,7 @@ func (s *Store) componentOf(name string) uint16 {
 	return i
 }
 
-// Status is part of [Kept].
+// Status is part of [Collection].
 func (s *Store) Status() stats.LettersStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -270,7 +149,7 @@ func (s *Store) Status() stats.LettersStatus {
 	return st
 }
 
-// oldest returns the time of the oldest letter. It needs the lock.
+// oldest returns the time of the oldest letter. The caller holds the lock.
 func (s *Store) oldest() (time.Time, bool) {
 	for _, seg := range s.segments {
 		if seg.live == 0 {

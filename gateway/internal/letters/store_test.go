@@ -2,90 +2,14 @@ package letters
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"eventgateway/gateway/event"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// openStore opens the store of a folder. When the test ends, it is closed, and no letter is left out without a count.
-func openStore(t testing.TB, o Options) *Store {
-	t.Helper()
-	if o.MaxBytes == 0 {
-		o.MaxBytes = 64 << 20
-	}
-	s := New(o, slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if err := s.Open(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeStore(t, s) })
-	return s
-}
-
-func closeStore(t testing.TB, s *Store) {
-	t.Helper()
-	if err := s.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
-		t.Error(err)
-	}
-	st := s.Status()
-	if st.In != st.Stored+st.Returned+st.Lost+st.Pending || st.Stored+st.Found != st.Held+st.Removed+st.Evicted+st.Expired {
-		t.Errorf("not conserved: %+v", st)
-	}
-}
-
-// numbered returns a letter with n in all that is searched.
-func numbered(n int) Letter {
-	l := letterOf(&event.Event{ID: fmt.Sprint("id", n), Source: "s", Channel: "c", Key: fmt.Sprint("k", n%7), Time: time.Unix(1, 0).UTC(), Data: fmt.Appendf(nil, `{"n":"<%d>"}`, n)})
-	l.Component, l.Reason = fmt.Sprint("sink s", n%3), fmt.Sprintf("status \"%d\"", n%5)
-	return l
-}
-
-// add adds letters and waits until they are on the disk.
-func (s *Store) add(t testing.TB, letters ...Letter) {
-	t.Helper()
-	var all sync.WaitGroup
-	for _, l := range letters {
-		all.Add(1)
-		if err := s.Add(t.Context(), l, func(err error) {
-			if err != nil {
-				t.Error(err)
-			}
-			all.Done()
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	all.Wait()
-}
-
-func (s *Store) search(t testing.TB, q Query) (numbers []uint64) {
-	t.Helper()
-	for {
-		p, err := s.Search(t.Context(), q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found := []uint64{}
-		for _, l := range p.Letters {
-			found = append(found, l.Number)
-		}
-		numbers = append(found, numbers...)
-		if q.Before = p.Next; p.Next == 0 {
-			return numbers
-		}
-	}
-}
 
 // TestStoreFindsLetters proves that each condition finds the letters that it should, page by page, also after the store was opened again.
 func TestStoreFindsLetters(t *testing.T) {
@@ -109,7 +33,7 @@ func TestStoreFindsLetters(t *testing.T) {
 		for name, q := range queries {
 			var want []uint64
 			for i := range all {
-				if q.wants(all[i].Number) && q.matches(&all[i]) {
+				if q.selects(all[i].Number) && q.matches(&all[i]) {
 					want = append(want, all[i].Number)
 				}
 			}
@@ -226,7 +150,7 @@ func TestStoreExpires(t *testing.T) {
 func TestStoreIsOfOneProcess(t *testing.T) {
 	s := openStore(t, Options{Path: t.TempDir()})
 	err := New(s.opts, s.log).Open()
-	if err == nil || !strings.Contains(err.Error(), "another process has the folder") {
+	if err == nil || !strings.Contains(err.Error(), "another process has locked the folder") {
 		t.Errorf("%v", err)
 	}
 }
@@ -261,19 +185,6 @@ func TestStoreWithoutADisk(t *testing.T) {
 	s.addUntilStored(t)
 	if got := s.search(t, Query{ID: "id7"}); len(got) != 1 {
 		t.Errorf("the letter that waited: %v, %+v", got, s.Status())
-	}
-}
-
-// addUntilStored adds a letter until it is stored, and so waits until the disk works again.
-func (s *Store) addUntilStored(t *testing.T) {
-	for {
-		stored := make(chan error, 1)
-		if err := s.Add(t.Context(), numbered(8), func(err error) { stored <- err }); err != nil {
-			t.Fatal(err)
-		}
-		if <-stored == nil {
-			return
-		}
 	}
 }
 

@@ -4,29 +4,28 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"slices"
 	"time"
 )
 
 const (
-	retryEvery = time.Second      // of a write that has failed
-	tidyEvery  = 30 * time.Second // letters that are too old are removed
+	retryInterval  = time.Second      // of a write that has failed
+	expireInterval = 30 * time.Second // letters that are too old are removed
 )
 
-// write writes pending letters until the store is closed. All that have come meanwhile are synced together.
+// write writes pending letters until the store is closed. Letters that arrive during a write are written and synced together by the next one.
 func (s *Store) write() {
 	defer close(s.ended)
-	tidy := time.NewTicker(tidyEvery)
-	defer tidy.Stop()
-	retry := time.NewTicker(retryEvery)
+	expire := time.NewTicker(expireInterval)
+	defer expire.Stop()
+	retry := time.NewTicker(retryInterval)
 	defer retry.Stop()
-	s.tidy()
+	s.expire()
 	for {
 		select {
 		case <-s.wake:
 		case <-retry.C:
-		case <-tidy.C:
-			s.tidy()
+		case <-expire.C:
+			s.expire()
 		}
 		s.writePending()
 		s.mu.Lock()
@@ -46,7 +45,7 @@ func (s *Store) write() {
 func (s *Store) writePending() {
 	s.mu.Lock()
 	batch := s.pending
-	s.pending, s.pendingBytes, s.writing, s.busy = nil, 0, len(batch), len(batch) > 0
+	s.pending, s.pendingBytes, s.writing, s.settling = nil, 0, len(batch), len(batch) > 0
 	for i, p := range batch {
 		p.Number = s.next + uint64(i)
 	}
@@ -60,23 +59,24 @@ func (s *Store) writePending() {
 	s.mu.Lock()
 	if err == nil {
 		if s.failed != nil {
-			s.log.Info("dead letters are stored again")
+			s.log.Info("dead letters stored again")
 		}
 		settled = batch
 	} else {
 		s.writing = 0
-		s.lines.Log(s.log, slog.LevelError, "dead letters cannot be stored: those of sources that can replay are returned, the others wait", "path", s.folder, "error", err)
-		var kept []*pending
+		s.lines.Log(s.log, slog.LevelError, "dead letters not stored", "path", s.folder, "error", err,
+			"effect", "letters of sources that can replay are returned, the others stay in memory", "hint", "mend the disk, or make room on it")
+		var unsettled []*pending
 		for _, p := range batch {
 			if p.settle != nil {
 				settled = append(settled, p)
 			} else {
-				kept = append(kept, p)
+				unsettled = append(unsettled, p)
 				s.pendingBytes += len(p.Data) + overhead
 			}
 		}
 		s.counts.Returned += uint64(len(settled))
-		s.pending = append(kept, s.pending...)
+		s.pending = append(unsettled, s.pending...)
 	}
 	s.failed = err
 	s.mu.Unlock()
@@ -86,18 +86,18 @@ func (s *Store) writePending() {
 		}
 	}
 	s.mu.Lock()
-	s.busy = false
+	s.settling = false
 	if s.written != nil {
 		close(s.written)
 		s.written = nil
 	}
 	s.mu.Unlock()
 	if err == nil {
-		s.bound()
+		s.enforceMaxBytes()
 	}
 }
 
-// append appends a batch to the last segment, and syncs it. After an error nothing of it is there.
+// append appends a batch to the last segment, and syncs it. After an error the segment has no letter of the batch.
 func (s *Store) append(batch []*pending) error {
 	s.files.Lock()
 	defer s.files.Unlock()
@@ -108,7 +108,7 @@ func (s *Store) append(batch []*pending) error {
 		lines = p.appendLine(lines)
 		sizes[i] = len(lines) - before
 	}
-	seg, err := s.last(batch[0].Number)
+	seg, err := s.writableSegment(batch[0].Number)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (s *Store) append(batch []*pending) error {
 			err = errors.Join(err, terr)
 		}
 		s.mu.Lock()
-		seg.broken = true // what of it is on the disk is not known after an error of sync
+		seg.broken = true // after an error of sync, it is not known which bytes are on the disk
 		s.mu.Unlock()
 		return err
 	}
@@ -136,8 +136,8 @@ func (s *Store) append(batch []*pending) error {
 	return nil
 }
 
-// last returns the segment to append to, whose first letter would have the number first if it is new. It needs files.
-func (s *Store) last(first uint64) (*segment, error) {
+// writableSegment returns the segment to append to. A new one begins with the number first. The caller holds files.
+func (s *Store) writableSegment(first uint64) (*segment, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.segments); n > 0 {
@@ -145,7 +145,7 @@ func (s *Store) last(first uint64) (*segment, error) {
 		if !seg.broken && seg.size < s.segmentSize() {
 			return seg, nil
 		}
-		if len(seg.entries) == 0 { // else the new one would have its name
+		if len(seg.entries) == 0 { // the new one has the same name
 			s.segments = s.segments[:n-1]
 			if err := seg.delete(); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return nil, err
@@ -162,67 +162,3 @@ func (s *Store) last(first uint64) (*segment, error) {
 
 // segmentSize is the size at which a new segment begins, in bytes.
 func (s *Store) segmentSize() int64 { return min(max(s.opts.MaxBytes/16, 64<<10), 32<<20) }
-
-// bound makes room where the store exceeds max_bytes: it rewrites the segment of which most was removed, or else deletes the oldest.
-func (s *Store) bound() {
-	s.files.Lock()
-	defer s.files.Unlock()
-	for {
-		s.mu.Lock()
-		var total int64
-		for _, seg := range s.segments {
-			total += seg.size
-		}
-		if total <= s.opts.MaxBytes || len(s.segments) == 0 {
-			s.mu.Unlock()
-			return
-		}
-		most := slices.MaxFunc(s.segments, func(a, b *segment) int { return int(a.dead - b.dead) })
-		oldest := s.segments[0]
-		s.mu.Unlock()
-		if most.dead > most.size/2 && s.rewrite(most) == nil {
-			continue
-		}
-		n := s.deleteSegment(oldest)
-		s.lines.Log(s.log, slog.LevelWarn, "oldest dead letters evicted: the store has reached max_bytes", "letters", n, "path", s.folder)
-	}
-}
-
-// deleteSegment deletes a segment, and returns how many letters it had. They count as evicted. It needs files.
-func (s *Store) deleteSegment(seg *segment) (evicted int) {
-	s.mu.Lock()
-	evicted = seg.live
-	s.counts.Evicted += uint64(evicted)
-	s.segments = slices.DeleteFunc(slices.Clone(s.segments), func(o *segment) bool { return o == seg })
-	s.mu.Unlock()
-	if err := errors.Join(seg.delete(), syncFolder(s.folder)); err != nil {
-		s.lines.Log(s.log, slog.LevelError, "file of the dead-letter store cannot be deleted", "file", seg.path, "error", err)
-	}
-	return evicted
-}
-
-// tidy removes letters that are older than max_age, and segments without letters.
-func (s *Store) tidy() {
-	s.files.Lock()
-	defer s.files.Unlock()
-	var empty []*segment
-	s.mu.Lock()
-	for i, seg := range s.segments {
-		if s.opts.MaxAge > 0 {
-			oldest := time.Now().Add(-s.opts.MaxAge).UnixMilli()
-			for ; seg.aged < len(seg.entries) && seg.entries[seg.aged].at < oldest; seg.aged++ {
-				if !seg.entries[seg.aged].gone {
-					seg.forget(seg.aged)
-					s.counts.Expired++
-				}
-			}
-		}
-		if seg.live == 0 && len(seg.entries) > 0 && i < len(s.segments)-1 {
-			empty = append(empty, seg)
-		}
-	}
-	s.mu.Unlock()
-	for _, seg := range empty {
-		s.deleteSegment(seg)
-	}
-}

@@ -174,8 +174,8 @@ func (r *Router) Status() stats.Status {
 	p := r.now
 	r.mu.Unlock()
 	st := stats.Status{Sources: []stats.SourceStatus{}, Routes: []stats.RouteStatus{}, Sinks: []stats.SinkStatus{}, Edges: r.edges.Status()}
-	if kept := r.deadLetters.Kept().Status(); kept.Path != "" {
-		st.DeadLetterStore = &kept
+	if status := r.deadLetters.Collection().Status(); status.Path != "" {
+		st.DeadLetterStore = &status
 	}
 	for _, s := range p.sources {
 		st.Sources = append(st.Sources, s.status())
@@ -217,7 +217,7 @@ func (r *Router) FullStatus() stats.Status {
 }
 
 // DeadLetters returns where the events are that could not be delivered and went to no dead-letter sink.
-func (r *Router) DeadLetters() letters.Kept { return r.deadLetters.Kept() }
+func (r *Router) DeadLetters() letters.Collection { return r.deadLetters.Collection() }
 
 // ProbeSources asks the running sources how things are at their servers, each for timeout at most.
 func (r *Router) ProbeSources(ctx context.Context, timeout time.Duration) []Probe {

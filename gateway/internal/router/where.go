@@ -11,9 +11,9 @@ import (
 // maxFoundLetters bounds the dead letters of one event that Where returns.
 const maxFoundLetters = 20
 
-// Where returns what is known of the event with an ID: the queues where it waits, and its dead letters, as see changes them for their reader. An event that
+// Where returns what is known of the event with an ID: the queues where it waits, and its dead letters, as hide changes them for their reader. An event that
 // was delivered, is in a write under way, or was never here is not known.
-func (r *Router) Where(ctx context.Context, id string, see func(*letters.Letter)) (w stats.Whereabouts, err error) {
+func (r *Router) Where(ctx context.Context, id string, hide func(*letters.Letter)) (w stats.Whereabouts, err error) {
 	r.mu.Lock()
 	p := r.now
 	r.mu.Unlock()
@@ -36,7 +36,7 @@ func (r *Router) Where(ctx context.Context, id string, see func(*letters.Letter)
 			w.Writing = append(w.Writing, stats.InWrites{Sink: s.Name, Events: n})
 		}
 	}
-	page, err := r.DeadLetters().Search(ctx, letters.Query{ID: id, Limit: maxFoundLetters, See: see, Budget: time.Second})
+	page, err := r.DeadLetters().Search(ctx, letters.Query{ID: id, Limit: maxFoundLetters, Hide: hide, Budget: time.Second})
 	if err != nil {
 		return w, err
 	}

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// The kinds of what a [Timeline] keeps.
+// The kinds of an [Occurrence].
 const (
 	KindGateway = "gateway" // a start, readiness, a stop
 	KindReload  = "reload"
 	KindOutage  = "outage" // of a component: its begin, new reasons, its end
 	KindGap     = "gap"
 	KindLeader  = "leader" // a leadership is won, lost or held by another gateway
-	KindStall   = "stall"  // a source reads no more, or again
+	KindStall   = "stall"  // a source has stalled, or reads again
 )
 
 // The levels of an [Occurrence].
@@ -39,10 +39,10 @@ type Occurrence struct {
 }
 
 const (
-	// keptOccurrences is how many occurrences of one kind a Timeline keeps of one component.
-	keptOccurrences = 50
-	// keptKinds bounds the pairs of a component and a kind. Beyond it, those whose latest occurrence is the oldest are forgotten.
-	keptKinds = 1000
+	// maxOccurrences is how many occurrences of one kind a Timeline keeps of one component.
+	maxOccurrences = 50
+	// maxKinds bounds the pairs of a component and a kind. Beyond it, those whose latest occurrence is the oldest are forgotten.
+	maxKinds = 1000
 	// maxOccurrenceText bounds a text, in bytes.
 	maxOccurrenceText = 2000
 )
@@ -80,12 +80,12 @@ func (t *Timeline) AddAt(at time.Time, component, kind, level, text string) {
 	t.last++
 	key := [2]string{component, kind}
 	kept := t.byKind[key]
-	if len(kept) == keptOccurrences {
+	if len(kept) == maxOccurrences {
 		copy(kept, kept[1:])
-		kept = kept[:keptOccurrences-1]
+		kept = kept[:maxOccurrences-1]
 	}
 	t.byKind[key] = append(kept, Occurrence{t.last, at, component, kind, level, text})
-	if len(t.byKind) > keptKinds {
+	if len(t.byKind) > maxKinds {
 		t.forgetOldest()
 	}
 }

@@ -28,14 +28,14 @@ func TestTimelineKeepsRareOccurrences(t *testing.T) {
 		tl.Add("source often", KindOutage, LevelProblem, fmt.Sprint("down ", i))
 	}
 	p := tl.Page("")
-	if n := len(p.Occurrences); n != keptOccurrences+2 || p.Occurrences[0].Text != "a gap" || p.Occurrences[n-1].Text != "down 9999" || p.Occurrences[2].Text != fmt.Sprint("down ", 10_000-keptOccurrences) {
+	if n := len(p.Occurrences); n != maxOccurrences+2 || p.Occurrences[0].Text != "a gap" || p.Occurrences[n-1].Text != "down 9999" || p.Occurrences[2].Text != fmt.Sprint("down ", 10_000-maxOccurrences) {
 		t.Errorf("%d occurrences: %v", n, p.texts())
 	}
-	for i := range 2 * keptKinds {
+	for i := range 2 * maxKinds {
 		tl.Add(fmt.Sprint("source ", i), KindGap, LevelProblem, strings.Repeat("é", maxOccurrenceText))
 	}
 	p = tl.Page("")
-	if n := len(p.Occurrences); n != keptKinds || len(p.Occurrences[0].Text) > maxOccurrenceText+3 || p.Occurrences[0].Component != fmt.Sprint("source ", keptKinds) {
+	if n := len(p.Occurrences); n != maxKinds || len(p.Occurrences[0].Text) > maxOccurrenceText+3 || p.Occurrences[0].Component != fmt.Sprint("source ", maxKinds) {
 		t.Errorf("%d occurrences, the first of %s with %d bytes", n, p.Occurrences[0].Component, len(p.Occurrences[0].Text))
 	}
 }

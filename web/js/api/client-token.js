@@ -1,4 +1,4 @@
-// The tokens of this page as a client of WebSocket sinks. They are kept for the tab only, one for each address. The page sends them to
+// The tokens of this page as a client of WebSocket sinks. They are stored for the tab only, one for each address. The page sends them to
 // its own origin only, so there is none for an address that a link has chosen (?ws=).
 
 /** @param {string} url */
@@ -11,7 +11,7 @@ const isOwn = (url) => new URL(url).host === location.host;
 /** @param {string} url */
 export const tokenOf = (url) => (isOwn(url) && sessionStorage.getItem(keyOf(url))) || "";
 
-// keepToken keeps a token for the events at a URL; "" forgets it.
+// keepToken stores a token for the events at a URL; "" removes it.
 /**
  * @param {string} url
  * @param {string} token

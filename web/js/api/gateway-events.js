@@ -73,7 +73,7 @@ export class GatewayEvents extends EventTarget {
   reconnect() { this.#feed.reconnect(); }
   ping() { return this.#feed.ping(); }
 
-  // follow connects as a status says: {sinks, routes, paths_here}.
+  // follow connects to the sink or tap that a status selects: {sinks, routes, paths_here}.
   /** @param {Overview} status */
   follow(status) {
     if (this.#asked) return this.#watchSocket(this.#asked, "");
@@ -106,7 +106,7 @@ export class GatewayEvents extends EventTarget {
     this.#tap.watch(route);
   }
 
-  // useToken connects to the sink with a token, which is kept for this tab. It returns an error text, or "".
+  // useToken connects to the sink with a token, which is stored for this tab. It returns an error text, or "".
   /** @param {string} token */
   useToken(token) {
     if (!SENDABLE.test(token)) return "A browser can send only letters, digits and !#$%&'*+-.^_`|~ in a token";

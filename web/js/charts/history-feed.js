@@ -1,6 +1,6 @@
 import { request } from "../api/request.js";
 
-const LENGTH = 900; // seconds that are kept
+const LENGTH = 900; // seconds that the page has
 const INTERVAL = 1000, RETRY = 5000; // milliseconds
 
 /** @typedef {Record<string, (number | null)[]>} Figures by name: one for each second, the latest last */
@@ -47,7 +47,7 @@ class HistoryFeed {
       changes = page.count > 0;
       if (changes) this.#add(page);
     } catch {
-      interval = RETRY; // the header of the page says what is wrong
+      interval = RETRY; // the header of the page shows the problem
     }
     this.#asking = false;
     this.#timer = setTimeout(() => this.#ask(), interval);

@@ -23,7 +23,7 @@ export class ClientDetail extends HTMLElement {
   connectedCallback() {
     const c = this.#client;
     if (!c || this.firstChild) return;
-    const form = make("form", {}, make("label", {}, "Reason, which the client is told ", this.#reason), make("label", { class: "check" }, this.#again, " It may connect again by itself"), this.#button, this.#result);
+    const form = make("form", {}, make("label", {}, "Reason, which the client gets ", this.#reason), make("label", { class: "check" }, this.#again, " It may connect again by itself"), this.#button, this.#result);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#disconnect();

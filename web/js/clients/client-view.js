@@ -10,9 +10,9 @@ import { ClientDetail, bytes } from "./client-detail.js";
 const PAGE = 100; // clients
 const SEARCH_PAUSE = 300; // milliseconds after the last key
 
-// hasClients reports whether clients connect to a sink of a status.
-export const hasClients = (/** @type {Overview} */ status) => status.sinks.some(takesClients);
-const takesClients = (/** @type {Overview["sinks"][number]} */ sink) => Boolean(sink.lists?.includes("clients"));
+// hasClients reports whether a sink of a status has a list of clients.
+export const hasClients = (/** @type {Overview} */ status) => status.sinks.some(listsClients);
+const listsClients = (/** @type {Overview["sinks"][number]} */ sink) => Boolean(sink.lists?.includes("clients"));
 
 // <client-view> shows the clients that are connected to a sink, page by page. One is opened in the drawer, and disconnected there. The first
 // page is fetched again with each status; further pages are not, so that the list does not move.
@@ -47,7 +47,7 @@ class ClientView extends HTMLElement {
 
   /** @param {Overview} status */
   show(status) {
-    const names = status.sinks.filter(takesClients).map((sink) => sink.name), chosen = this.#sink.value;
+    const names = status.sinks.filter(listsClients).map((sink) => sink.name), chosen = this.#sink.value;
     if (names.join() !== [...this.#sink.options].map((option) => option.value).join()) {
       this.#sink.replaceChildren(...names.map((name) => make("option", { value: name }, name)));
       this.#sink.value = names.includes(chosen) ? chosen : names[0] ?? "";

@@ -1,6 +1,6 @@
 import { make } from "../dom.js";
 
-// The books of a component: what came in is equal to what became of it. This holds at any moment.
+// The books of a component: at any moment, the events that came in are equal to those that went out, were dropped or are held.
 
 /** @type {Record<string, {in: string[], out: string[]}>} */
 const TERMS = {

@@ -6,7 +6,7 @@ import { messageOf } from "../api/request.js";
 import { replayText } from "./replay-progress.js";
 
 // <letter-detail> shows one dead letter in the drawer. The role admin can edit its payload, see what would become of it, send it again, and
-// delete it. It emits "changed" when a letter may be gone, and "deleted" when it is.
+// delete it. It emits "changed" when the letter may have been removed, and "deleted" when it was.
 export class LetterDetail extends HTMLElement {
   /**
    * load shows the letter with a number. status has the places to which it can be sent, and the role.
@@ -80,7 +80,7 @@ export class LetterDetail extends HTMLElement {
       if (!sure) {
         sure = true;
         remove.textContent = "Delete for good";
-        return make("p", {}, "A deleted dead letter cannot be brought back. Press again to delete it.");
+        return make("p", {}, "A deleted dead letter cannot be restored. Press again to delete it.");
       }
       await deleteLetters({ numbers: [letter.number] });
       this.#changed();

@@ -10,7 +10,7 @@ const FIELDS = [
   ["until", "Until", "datetime-local", ""],
 ];
 
-// <letter-search> has the fields to search for dead letters. It emits "search" when they are to be searched.
+// <letter-search> has the fields of a search for dead letters. It emits "search" when the search is to begin.
 export class LetterSearch extends HTMLElement {
   /** @type {Map<string, HTMLInputElement>} */
   #inputs = new Map();
@@ -28,7 +28,7 @@ export class LetterSearch extends HTMLElement {
     this.replaceChildren(form);
   }
 
-  // query returns the fields that are filled in, as the API has them.
+  // query returns the fields with values, by their names in the API.
   get query() {
     /** @type {Record<string, string>} */
     const query = {};

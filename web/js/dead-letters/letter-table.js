@@ -31,7 +31,7 @@ export class LetterTable extends HTMLElement {
   }
 
   /**
-   * show lists letters, the newest first. selectable says whether they can be selected.
+   * show lists letters, the newest first. With selectable, they can be selected.
    * @param {Letter[]} letters
    * @param {boolean} selectable
    */

@@ -7,7 +7,7 @@ const POLL = 500; // milliseconds
 const PATIENCE = 120; // polls after the last letter was sent, in which queued ones may be delivered
 
 /**
- * replayText says what has become of the letters of a replay.
+ * replayText returns a sentence with the counts of a replay.
  * @param {ReplayState} state
  */
 export function replayText({ sent, delivered, failed, queued, failures, ended, canceled, error }) {
@@ -20,7 +20,7 @@ export function replayText({ sent, delivered, failed, queued, failures, ended, c
   return `${ended ? "" : "Sending… "}${parts.join(", ")}`;
 }
 
-// <replay-progress> follows one replay. It emits "changed" when letters may be gone.
+// <replay-progress> follows one replay. It emits "changed" when letters may have been removed.
 export class ReplayProgress extends HTMLElement {
   #text = make("p", { role: "status" });
   #cancel = make("button", { type: "button" }, "Cancel");

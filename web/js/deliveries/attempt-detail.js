@@ -38,7 +38,7 @@ export class AttemptDetail extends HTMLElement {
         ["Attempt", a.attempt], ["Next attempt", a.next && clock(new Date(a.next))], ["Error", a.error], ["Event", a.event.id], ["Key", a.event.key], ["Source", a.event.source], ["Channel", a.event.channel], ["Events", a.count > 1 ? a.count : ""]])),
       section("Send again", make("p", {}, a.sendable
         ? "The event goes through the queue of the sink again, with the same ID, by which the receiver recognizes it."
-        : "The event of this attempt was too large to be kept: replay it from its source."), again, result),
+        : "The event of this attempt was too large to be stored: emit it again at its source."), again, result),
       ...(a.request ? messageSections("Request", a.request) : []),
       ...(a.answer ? messageSections("Answer", a.answer) : []),
       ...(a.request?.hidden ? [section("Event, as viewers may see it", a.event.hidden ? make("p", {}, a.event.hidden) : make("pre", { tabindex: "0" }, a.event.payload))] : []));

@@ -6,9 +6,9 @@ import { outcomeBadge } from "./outcome.js";
 /** @typedef {import("../../types/api.js").AttemptView} Attempt */
 /** @typedef {import("../../types/api.js").Overview} Overview */
 
-// hasAttempts reports whether a sink of a status keeps its attempts.
-export const hasAttempts = (/** @type {Overview} */ status) => status.sinks.some(keepsAttempts);
-const keepsAttempts = (/** @type {Overview["sinks"][number]} */ sink) => Boolean(sink.lists?.includes("attempts"));
+// hasAttempts reports whether a sink of a status has a list of attempts.
+export const hasAttempts = (/** @type {Overview} */ status) => status.sinks.some(listsAttempts);
+const listsAttempts = (/** @type {Overview["sinks"][number]} */ sink) => Boolean(sink.lists?.includes("attempts"));
 
 // <delivery-view> shows the latest attempts of a sink to deliver events, the latest first. One is opened in the drawer, with its request and
 // its answer, and its event is sent again from there.
@@ -36,7 +36,7 @@ class DeliveryView extends HTMLElement {
 
   /** @param {Overview} status */
   show(status) {
-    const names = status.sinks.filter(keepsAttempts).map((sink) => sink.name), chosen = this.#sink.value;
+    const names = status.sinks.filter(listsAttempts).map((sink) => sink.name), chosen = this.#sink.value;
     const wanted = this.#wanted;
     this.#wanted = "";
     if (names.join() !== [...this.#sink.options].map((option) => option.value).join()) {
@@ -67,7 +67,7 @@ class DeliveryView extends HTMLElement {
   async #fetch() {
     const sink = this.#sink.value;
     if (!sink || this.#busy) {
-      this.#say();
+      this.#showNote();
       return;
     }
     this.#busy = true;
@@ -77,7 +77,7 @@ class DeliveryView extends HTMLElement {
       this.#attempts = list.attempts;
       this.#draw();
     } catch (err) {
-      this.#say(`The attempts cannot be shown: ${messageOf(err)}`);
+      this.#showNote(`The attempts cannot be shown: ${messageOf(err)}`);
     } finally {
       this.#busy = false;
     }
@@ -88,7 +88,7 @@ class DeliveryView extends HTMLElement {
     this.#draw();
   }
 
-  // #draw keeps the rows that stay, so that the focus and a selection stay, too.
+  // #draw reuses the rows of listed attempts, so that the focus and a selection stay.
   #draw() {
     const outcome = this.#outcome.value, sink = this.#sink.value;
     const matching = this.#attempts.filter((a) => !outcome || (a.outcome === "delivered") === (outcome === "delivered"));
@@ -101,10 +101,10 @@ class DeliveryView extends HTMLElement {
       else this.#rows.insertBefore(element, place);
     }
     this.#shown = rows;
-    this.#say();
+    this.#showNote();
   }
 
-  #say(text = "") {
+  #showNote(text = "") {
     const none = this.#shown.size === 0;
     this.#scroll.hidden = none;
     this.#note.textContent = text || (none ? "No attempts yet. The latest 200 of each sink appear here, since the start of the gateway." : "");

@@ -1,7 +1,7 @@
 import { request } from "../api/request.js";
 import { make } from "../dom.js";
 
-// <demo-bar> makes orders on the embedded servers, and takes their Redis away for a while, so that a visitor sees queues fill and drain.
+// <demo-bar> changes orders on the embedded PostgreSQL, and stops the embedded Redis for a while. Then the page shows queues fill and drain.
 class DemoBar extends HTMLElement {
   #change = /** @type {HTMLButtonElement} */ (make("button", { id: "change" }, "Change an order"));
   #orders = /** @type {HTMLButtonElement} */ (make("button", { role: "switch", "aria-checked": "false" }, "10 orders a second"));
@@ -16,7 +16,7 @@ class DemoBar extends HTMLElement {
     this.append(make("span", {}, "Embedded servers, for a first look:"), this.#change, this.#orders, this.#redis, this.#note);
   }
 
-  // show shows what is under way, as a status says.
+  // show shows what of a status is under way.
   /** @param {any} status */
   show({ demo, demo_state: state, role, now }) {
     this.hidden = !state;

@@ -36,7 +36,7 @@ class FirstSteps extends HTMLElement {
       this.#hints.replaceChildren(...hints.flatMap((/** @type {{ source: string, text: string, fix?: string }} */ { source, text, fix }) =>
         [make("p", {}, `${source}: ${text}`), ...(fix ? [copyLine(fix)] : [])]));
     } catch {
-      this.#hints.replaceChildren(); // the state at the top says what is wrong
+      this.#hints.replaceChildren(); // the state at the top shows the problem
     }
   }
 }

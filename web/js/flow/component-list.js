@@ -5,7 +5,7 @@
 import { clock, make, short } from "../dom.js";
 import { equationOf, sum } from "../component/books.js";
 
-// <component-list> shows the sources, routes and sinks of /api/status. Its elements are kept from one status to the next, so that
+// <component-list> shows the sources, routes and sinks of /api/status. Its elements stay from one status to the next, so that
 // opened counts stay open.
 class ComponentList extends HTMLElement {
   /** @type {Map<string, Item>} */

@@ -1,7 +1,7 @@
 import { make } from "../dom.js";
 import "./token-form.js";
 
-// <feed-note> says that the events are a sample, and why. It lets the user choose the route, or give a token to get all events.
+// <feed-note> shows that the events are a sample, and why. It lets the user choose the route, or give a token to get all events.
 //
 // Events: "route" (detail: the name of a route). The property useToken gets a token, and returns an error text, or "".
 class FeedNote extends HTMLElement {
@@ -22,7 +22,7 @@ class FeedNote extends HTMLElement {
     this.append(this.#sample, this.#refused, this.#form);
   }
 
-  // show shows where the events come from, as GatewayEvents.source says.
+  // show shows where the events come from: GatewayEvents.source.
   /** @param {{ route: string, routes: string[], why: string, needsToken: boolean }} source */
   show({ route, routes, why, needsToken }) {
     this.hidden = !route && !needsToken;

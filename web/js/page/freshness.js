@@ -21,7 +21,7 @@ export class Freshness extends EventTarget {
   /** @type {Overview | null} the latest status; null: none is shown */
   #shown = null;
   #outage = false; // the gateway has not answered since the last status
-  #farewell = ""; // what the gateway said when it closed the last connection
+  #closeReason = ""; // why the gateway closed the last connection
 
   locked = false; // the gateway refuses the status
 
@@ -44,8 +44,8 @@ export class Freshness extends EventTarget {
     this.#components = list;
     events.addEventListener("state", (event) => {
       const { state, text } = /** @type {CustomEvent} */ (event).detail;
-      if (state === "connected") this.#farewell = "";
-      else if (!foreign) this.#farewell = text.match(/^Disconnected \((.*?)\)/)?.[1] ?? this.#farewell;
+      if (state === "connected") this.#closeReason = "";
+      else if (!foreign) this.#closeReason = text.match(/^Disconnected \((.*?)\)/)?.[1] ?? this.#closeReason;
       this.check();
     });
     setInterval(() => this.check(), CHECK_INTERVAL);
@@ -85,7 +85,7 @@ export class Freshness extends EventTarget {
     if (this.#shown) this.#components.stale(silence && `No response${ticks}: ${silence}. The values below are of ${clock(new Date(this.#shown.now))}.`);
 
     const health = /** @type {import("./state-pill.js").StatePill} */ (document.querySelector("health-state"));
-    if (silence) health.show({ state: "silent", text: "No response", ticks, why: [silence, this.#farewell && `the gateway said: ${this.#farewell}`].filter(Boolean).join("; ") });
+    if (silence) health.show({ state: "silent", text: "No response", ticks, why: [silence, this.#closeReason && `the gateway said: ${this.#closeReason}`].filter(Boolean).join("; ") });
     else if (this.#shown) health.show(healthOf(this.#shown));
     else health.hidden = true; // there is no status yet, or it needs a secret
     if (!health.hidden) showOnTab(health.dataset.state ?? "", health.textContent ?? "");
@@ -106,7 +106,7 @@ export class Freshness extends EventTarget {
   }
 }
 
-// healthOf returns the state of the gateway, as its status says.
+// healthOf returns the state of the gateway in a status.
 /** @param {Overview} status */
 function healthOf(status) {
   const parts = [...components(status)].map(([, component]) => component);

@@ -6,7 +6,7 @@ class TokenForm extends HTMLElement {
   /** @type {(secret: string, user: string) => Promise<string> | string} */
   send = () => "";
 
-  // ask shows the form, with a text that says what the secret is for. With a user, the form asks for a name, too.
+  // ask shows the form, with a label for the secret. With a user, the form asks for a name, too.
   /**
    * @param {string} label
    * @param {{ user?: boolean }} [options]
@@ -26,7 +26,7 @@ class TokenForm extends HTMLElement {
     this.append(form, this.#note);
   }
 
-  // end hides the form, and forgets what was typed.
+  // end hides the form, and clears the input.
   end() {
     this.hidden = true;
     this.#note.textContent = "";

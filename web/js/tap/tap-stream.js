@@ -45,7 +45,7 @@ export class TapStream extends EventTarget {
     clearTimeout(this.#timer);
     this.#abort?.abort();
     this.#abort = null;
-    this.#say(text);
+    this.#report(text);
   }
 
   async #connect() {
@@ -55,7 +55,7 @@ export class TapStream extends EventTarget {
     try {
       this.#listen(abort);
       const response = await request(`api/tap?${this.#query}`, { signal: abort.signal, timeout: 24 * 3600_000 });
-      this.#say("Connected");
+      this.#report("Connected");
       this.dispatchEvent(new Event("begin"));
       for await (const { name, data } of serverSentEvents(/** @type {ReadableStream<Uint8Array>} */ (response.body))) {
         if (this.#abort !== abort) return;
@@ -69,7 +69,7 @@ export class TapStream extends EventTarget {
     }
     if (this.#abort !== abort) return; // stop, or another start
     this.#end(again ? `Not connected, connecting again: ${why}` : why);
-    this.#say(again ? `Not connected, connecting again: ${why}` : why, true);
+    this.#report(again ? `Not connected, connecting again: ${why}` : why, true);
     if (again && this.#query) this.#timer = setTimeout(() => this.#connect(), RETRY);
   }
 
@@ -83,5 +83,5 @@ export class TapStream extends EventTarget {
   }
 
   /** @param {string} text */
-  #say(text, wrong = false) { this.dispatchEvent(new CustomEvent("state", { detail: { text, wrong } })); }
+  #report(text, wrong = false) { this.dispatchEvent(new CustomEvent("state", { detail: { text, wrong } })); }
 }

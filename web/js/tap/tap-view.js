@@ -51,7 +51,7 @@ export class TapView extends HTMLElement {
 
   get #paused() { return this.#pause.getAttribute("aria-pressed") === "true"; }
 
-  // watching says whether somebody looks.
+  // watching is set while the view is visible.
   set watching(/** @type {boolean} */ is) {
     if (is === this.#watching) return;
     this.#watching = is;

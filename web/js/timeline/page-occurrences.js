@@ -1,6 +1,6 @@
 import { gatewayTime } from "../api/gateway-clock.js";
 
-// What has happened to the connection of this page, which the gateway cannot know. It is kept for the tab, so that it survives F5.
+// The occurrences of this page, such as a lost connection, which the gateway cannot know. They are stored for the tab, so that they survive a reload.
 
 const MAX_KEPT = 50;
 const KEY = `occurrences of ${location.pathname}`;
@@ -17,11 +17,11 @@ function read() {
   }
 }
 
-// pageOccurrences returns what has happened, the oldest first.
+// pageOccurrences returns the occurrences of this page, the oldest first.
 export const pageOccurrences = () => occurrences;
 
 /**
- * recordOnPage records what has happened to this page now.
+ * recordOnPage records an occurrence of this page at the present time.
  * @param {"info" | "problem" | "recovery"} level
  * @param {string} text
  */
@@ -31,6 +31,6 @@ export function recordOnPage(level, text) {
   try {
     sessionStorage.setItem(KEY, JSON.stringify(occurrences));
   } catch {
-    // It is kept in memory only.
+    // The storage is full or disabled: the occurrence stays in memory only.
   }
 }

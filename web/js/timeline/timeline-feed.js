@@ -3,22 +3,22 @@ import { pageOccurrences } from "./page-occurrences.js";
 
 /** @typedef {import("../../types/api.js").Occurrence} Occurrence */
 
-const MAX_KEPT = 2000;
+const MAX_OCCURRENCES = 2000;
 
-// TimelineFeed has what has happened to the gateway. What has happened before a restart of the gateway stays as long as the page is open.
+// TimelineFeed has the occurrences of the gateway. Those before a restart of the gateway stay as long as the page is open.
 class TimelineFeed {
   #next = "";
   #busy = false;
   /** @type {Map<string, Occurrence>} */
-  #kept = new Map(); // by the run of the gateway and the number
+  #occurrences = new Map(); // by the run of the gateway and the number
 
   // all returns the occurrences of the gateway and of this page, the latest first.
   all() {
-    return [...this.#kept.values(), ...pageOccurrences()].sort((a, b) => Date.parse(b.time) - Date.parse(a.time) || b.number - a.number);
+    return [...this.#occurrences.values(), ...pageOccurrences()].sort((a, b) => Date.parse(b.time) - Date.parse(a.time) || b.number - a.number);
   }
 
   /**
-   * update fetches what has happened since the last status.
+   * update fetches the occurrences since the last status.
    * @param {{timeline: string}} status
    */
   async update({ timeline: next }) {
@@ -29,8 +29,8 @@ class TimelineFeed {
       const page = await (await request(`api/timeline?since=${encodeURIComponent(this.#next)}`)).json();
       const run = page.next.split("-")[0];
       for (const occurrence of page.occurrences) {
-        this.#kept.set(`${run} ${occurrence.number}`, occurrence);
-        if (this.#kept.size > MAX_KEPT) this.#kept.delete(/** @type {string} */ (this.#kept.keys().next().value));
+        this.#occurrences.set(`${run} ${occurrence.number}`, occurrence);
+        if (this.#occurrences.size > MAX_OCCURRENCES) this.#occurrences.delete(/** @type {string} */ (this.#occurrences.keys().next().value));
       }
       this.#next = page.next;
     } catch {

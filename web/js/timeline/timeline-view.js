@@ -8,7 +8,7 @@ const MAX_SHOWN = 300;
 /** @type {Record<string, string>} */
 const SHAPES = { info: "●", problem: "▲", recovery: "✓" };
 
-// <timeline-view> shows what has happened to the gateway, the latest first.
+// <timeline-view> lists the occurrences of the gateway, the latest first.
 class TimelineView extends HTMLElement {
   #kind = /** @type {HTMLSelectElement} */ (make("select"));
   #component = /** @type {HTMLSelectElement} */ (make("select"));
@@ -23,7 +23,7 @@ class TimelineView extends HTMLElement {
     for (const select of [this.#kind, this.#component]) select.addEventListener("change", () => this.show());
   }
 
-  // show shows what the feed has.
+  // show lists the occurrences of the feed.
   show() {
     const all = timeline.all();
     offer(this.#kind, "all kinds", all.map(({ kind }) => kind));

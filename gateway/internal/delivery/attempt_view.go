@@ -26,12 +26,12 @@ type AttemptView struct {
 	Target   string     `json:"target,omitempty"` // the method and the URL; "" if nothing was sent
 	Status   int        `json:"status"`           // of the answer; 0: there was none
 	Number   int        `json:"attempt"`          // from 1 on
-	Outcome  string     `json:"outcome"`          // delivered, failed, or given_up
+	Outcome  string     `json:"outcome"`          // delivered, failed or given_up
 	Error    string     `json:"error,omitempty"`
 	Next     *time.Time `json:"next,omitempty"` // when the next attempt is due
 	Count    int        `json:"count"`          // of the events
-	Event    tap.View   `json:"event"`          // the first of these
-	Sendable bool       `json:"sendable"`       // the events are kept, and can be sent again
+	Event    tap.View   `json:"event"`          // the first of the events
+	Sendable bool       `json:"sendable"`       // the events can be sent again
 
 	Request *MessageView `json:"request,omitempty"`
 	Answer  *MessageView `json:"answer,omitempty"`
@@ -54,10 +54,10 @@ type HeaderView struct {
 	Value string `json:"value"`
 }
 
-// ReportsAttempts reports whether the sink keeps its latest attempts.
+// ReportsAttempts reports whether the sink stores its latest attempts.
 func (s *Sink) ReportsAttempts() bool { return s.Type.HasWith(s.PluginOptions, plugin.ReportsAttempts) }
 
-// Lists returns what there is to list of the sink: attempts, clients.
+// Lists returns the lists that the sink has: attempts, clients.
 func (s *Sink) Lists() (lists []string) {
 	if s.ReportsAttempts() {
 		lists = append(lists, "attempts")
@@ -77,7 +77,7 @@ func (s *Sink) Attempts() AttemptList {
 	return out
 }
 
-// Attempt returns the attempt with an ID, with all that is kept of it. found is false if it is not kept any more.
+// Attempt returns the attempt with an ID, with request, answer and payload. found is false if the sink does not have it, or not any more.
 func (s *Sink) Attempt(id string) (v AttemptView, found bool) {
 	a := s.attempts.find(id)
 	if a == nil {
@@ -86,8 +86,8 @@ func (s *Sink) Attempt(id string) (v AttemptView, found bool) {
 	return s.viewAttempt(a, true), true
 }
 
-// viewAttempt returns an attempt as operators see it. What the routes hide of the events of a sink for dead letters is hidden: then
-// the request, the answer and errors may have it, and are not shown. Without whole, the view is for a list: it has no payloads.
+// viewAttempt returns an attempt as operators see it. It hides what the routes of a sink for dead letters hide. Then it shows no
+// request, answer or error, because these may repeat it. Without whole, the view is for a list: it has no payloads.
 func (s *Sink) viewAttempt(a *attempt, whole bool) AttemptView {
 	hide := s.Hide.Load()
 	v := AttemptView{
@@ -110,7 +110,7 @@ func (s *Sink) viewAttempt(a *attempt, whole bool) AttemptView {
 		v.Next = &a.next
 	}
 	if a.events == nil {
-		v.Event.Hidden = "the events of this attempt are too large to be kept"
+		v.Event.Hidden = "the events of this attempt were too large to be stored"
 	}
 	if a.Exchange == nil {
 		return v
