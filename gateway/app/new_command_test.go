@@ -92,6 +92,8 @@ func TestBuildRefuses(t *testing.T) {
 		"is in no checkout of it: name a checkout":           {"build", "--with", "shop.example/p"},
 		"is no checkout of the gateway":                      {"build", "--with", "shop.example/p", "--source", plain},
 		`unknown kind "sinks" (did you mean "sink"?)`:        {"new", "plugin", "sinks", "x"},
+		`unknown language "pyton" (did you mean "python"?)`:  {"new", "plugin", "sink", "x", "--lang", "pyton"},
+		"--module and --source are for a plugin in Go":       {"new", "plugin", "sink", "x", "--lang", "shell", "--source", plain},
 		"the name \"X\" is malformed":                        {"new", "plugin", "sink", "X"},
 		"is no checkout of the gateway: it has no go.mod of": {"new", "plugin", "sink", "x", "--source", plain},
 	} {

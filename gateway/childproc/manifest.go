@@ -102,7 +102,8 @@ func (m *Manifest) check() error {
 		}
 	}
 	if len(problems) == 0 {
-		for _, text := range options.Lint(m.newOptions().Interface()) {
+		limits := Defaults() // whose names are taken
+		for _, text := range options.Lint(m.newOptions(&limits).Interface()) {
 			report("%s", text)
 		}
 	}

@@ -101,6 +101,8 @@ func (m *Manifest) Config(opts any, settings ...any) Config {
 			plain[o.Name] = value.D().Seconds()
 		case options.Size:
 			plain[o.Name] = int64(value)
+		case []string:
+			plain[o.Name] = append([]string{}, value...) // [] and not null
 		case options.Map[string]:
 			entries := map[string]string{}
 			for _, e := range value {

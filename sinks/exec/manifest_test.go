@@ -37,7 +37,7 @@ func TestManifest(t *testing.T) {
 	write("recorder.py.json", `{"protocol":1,"kind":"sink","name":"recorder","summary":"Records.","capabilities":["durable","gaps"],"options":[
 		{"name":"path","type":"text","doc":"where to","required":true},{"name":"limit","type":"integer","doc":"most","default":7},{"name":"token","type":"secret","doc":"for it"},
 		{"name":"pause","type":"duration","doc":"between two","default":"1500ms"},{"name":"room","type":"size","doc":"in memory","default":"64KiB"},{"name":"server","type":"url","doc":"where"},
-		{"name":"tags","type":"list","doc":"some","default":["a"]},{"name":"headers","type":"map","doc":"more"},{"name":"fast","type":"bool","doc":"whether"}]}`, 0o600)
+		{"name":"tags","type":"list","doc":"some","default":["a"]},{"name":"headers","type":"map","doc":"more"},{"name":"others","type":"list","doc":"none"},{"name":"fast","type":"bool","doc":"whether"}]}`, 0o600)
 	all, err := childproc.ReadManifests(dir)
 	if err != nil || len(all) != 1 {
 		t.Fatal(all, err)
@@ -76,7 +76,7 @@ func TestManifest(t *testing.T) {
 	if err := s.(plugin.Closer).Close(testenv.Context(t)); err != nil {
 		t.Error(err)
 	}
-	want := fmt.Sprintf(`"options":{"fast":false,"headers":{"X":"1"},"limit":7,"path":%q,"pause":1.5,"room":65536,"server":"https://user:pass@example.org/x","tags":["a"],"token":"a-secret-token"}`, out)
+	want := fmt.Sprintf(`"options":{"fast":false,"headers":{"X":"1"},"limit":7,"others":[],"path":%q,"pause":1.5,"room":65536,"server":"https://user:pass@example.org/x","tags":["a"],"token":"a-secret-token"}`, out)
 	if got := lines(t, out)[0]; !strings.Contains(got, want) {
 		t.Errorf("the program gets %s", got)
 	}
@@ -91,6 +91,7 @@ func TestWrongManifests(t *testing.T) {
 		`{"protocol":1,"kind":"sink","name":"x","summary":"s","options":[{"name":"a","type":"number","doc":"d"}]}`:                `there is no type "number"`,
 		`{"protocol":1,"kind":"sink","name":"x","summary":"s","options":[{"name":"a","type":"integer","doc":"d","default":"x"}]}`: "the default",
 		`{"protocol":1,"kind":"sink","name":"x","summary":"s","options":[{"name":"A b","type":"text","doc":"d"}]}`:                "no valid name of an option",
+		`{"protocol":1,"kind":"sink","name":"x","summary":"s","options":[{"name":"max_line","type":"size","doc":"d"}]}`:           "the option max_line is defined twice",
 		`{"protocol":1,"kind":"sink","name":"x","summary":"s","more":1}`:                                                          `unknown field "more"`,
 		`not JSON`: "does not match the protocol",
 	} {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/childproc"
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -105,6 +108,26 @@ func (r *run) describe() {
 	r.subject.Kind = m.Kind
 	r.subject.Acks = r.subject.Acks || m.Has(childproc.Acks)
 	r.subject.Stateful = r.subject.Stateful || m.Has(childproc.Stateful) || m.Has(childproc.Deduplicates)
+	r.subject.addDefaults(&m)
+}
+
+// addDefaults adds the options that the program describes and that are not given, as the gateway does for a program with a manifest.
+func (s *Subject) addDefaults(m *childproc.Manifest) {
+	defaults := m.Config(m.Defaults()())
+	all := defaults.Options.(map[string]any)
+	if given, ok := s.Config.Options.(map[string]any); ok {
+		maps.Copy(all, given)
+	}
+	for _, secret := range defaults.Secrets {
+		_, given := all[secret.Key]
+		if !given && !slices.ContainsFunc(s.Config.Secrets, func(e options.Entry[options.Secret]) bool { return e.Key == secret.Key }) {
+			s.Config.Secrets = append(s.Config.Secrets, secret)
+		}
+	}
+	for _, secret := range s.Config.Secrets {
+		delete(all, secret.Key)
+	}
+	s.Config.Options = all
 }
 
 // program returns a new program. Each one begins with the shortest pause between two starts.
