@@ -107,7 +107,7 @@ func build(ctx context.Context, w io.Writer, with []string, source, output strin
 		}
 	}
 	next := filepath.Join(dir, "built")
-	if err := runGo(ctx, w, dir, "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", next, "."); err != nil {
+	if err := runGo(ctx, w, dir, "build", "-mod=mod", "-ldflags=-s -w", "-o", next, "."); err != nil {
 		return fmt.Errorf("%w: does each module have func Plugins() plugin.Set?", err)
 	}
 	// It refuses to start if its types are invalid, such as two of one name.

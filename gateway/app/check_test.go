@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -16,6 +17,12 @@ import (
 // commandLine runs a command in this process.
 func commandLine(t *testing.T, env map[string]string, args ...string) (output string, err error) {
 	t.Helper()
+	return commandLineUntil(testenv.Context(t), t, env, args...)
+}
+
+// commandLineUntil is commandLine for a command that may take long, such as a build.
+func commandLineUntil(ctx context.Context, t *testing.T, env map[string]string, args ...string) (output string, err error) {
+	t.Helper()
 	for name, value := range env {
 		t.Setenv(name, value)
 	}
@@ -28,7 +35,7 @@ func commandLine(t *testing.T, env map[string]string, args ...string) (output st
 	cmd.SetArgs(args)
 	cmd.SetOut(&out)
 	cmd.SetErr(&out)
-	err = cmd.ExecuteContext(testenv.Context(t))
+	err = cmd.ExecuteContext(ctx)
 	return out.String(), err
 }
 

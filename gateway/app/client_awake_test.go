@@ -49,6 +49,6 @@ func TestLongIDsAreDistinct(t *testing.T) {
 		}
 	}
 	b.await(`document.querySelectorAll("tr[data-operation]").length === 4`)
-	b.await(`document.querySelector("order-table").innerText.includes("9007199254740993") && document.querySelector("order-table").innerText.includes("-9007199254740993") && document.querySelector("order-table").innerText.includes("9007199254740992")`)
+	b.await(`document.querySelector("event-view table").innerText.includes("9007199254740993") && document.querySelector("event-view table").innerText.includes("-9007199254740993") && document.querySelector("event-view table").innerText.includes("9007199254740992")`)
 	b.checkErrors()
 }

@@ -8,9 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"eventgateway/gateway/testenv"
 )
+
+// compileTime bounds all that a test compiles.
+const compileTime = 10 * time.Minute
 
 // TestNewPluginWorksAsItIsWritten proves for each kind that the module which `gateway new plugin` writes is formatted, passes go vet and the suite, and
 // that a gateway which `gateway build` makes of all of them checks, tests and runs each gateway.yaml.
@@ -22,10 +26,12 @@ func TestNewPluginWorksAsItIsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), compileTime)
+	defer cancel()
 	dir := t.TempDir()
 	in := func(folder, name string, args ...string) string {
 		t.Helper()
-		cmd := exec.CommandContext(testenv.Context(t), name, args...)
+		cmd := exec.CommandContext(ctx, name, args...)
 		cmd.Dir, cmd.Env = folder, append(os.Environ(), "GOWORK=off")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
@@ -49,7 +55,7 @@ func TestNewPluginWorksAsItIsWritten(t *testing.T) {
 		in(at, "go", "test", ".")
 		build = append(build, "--with", at)
 	}
-	if out, err := commandLine(t, nil, build...); err != nil {
+	if out, err := commandLineUntil(ctx, t, nil, build...); err != nil {
 		t.Fatal(err, out)
 	}
 	for _, kind := range scaffoldKinds {

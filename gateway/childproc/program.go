@@ -52,6 +52,9 @@ func NewProgram(kind plugin.Kind, opts Config, env plugin.Env) (*Program, error)
 		starts: prometheus.NewCounter(prometheus.CounterOpts{Name: "gateway_exec_starts_total", Help: "processes that were started"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "gateway_exec_failures_total", Help: "processes that have failed, by reason"}, []string{"reason"}),
 	}
+	for _, reason := range []string{reasonStart, reasonExit, reasonTimeout, reasonProtocol} {
+		p.failed.WithLabelValues(reason) // a rate needs the series before its first failure
+	}
 	env.Metrics.MustRegister(p.starts, p.failed)
 	return p, nil
 }

@@ -21,6 +21,7 @@ import (
 const shopConfig = `
 http: {listen: "${ADDRESS}"}
 shutdown_timeout: 2s
+dead_letters: {path: "${DIR}/letters"}
 sources:
   notified: {type: postgres-notify, url: "${DATABASE_URL}", channels: [orders_channel], leader: capture}
   outbox: {type: postgres-outbox, url: "${DATABASE_URL}", tables: [orders]}
@@ -47,7 +48,14 @@ sinks:
   flaky: {type: webhook, url: "${RECEIVER}/flaky", allow: [127.0.0.1], best_effort: true, queue: {size: 10, when_full: drop_newest}, retry: {max: 200ms}, breaker: {failures: 2, pause: 500ms}}
   gone: {type: webhook, url: "${RECEIVER}/gone", allow: [127.0.0.1], best_effort: true, queue: {size: 10, when_full: drop_newest}}
   parked: {type: file, path: "${DIR}/parked.jsonl", sync: never}
+  program:
+    type: exec
+    command:
+      - /bin/sh
+      - -c
+      - 'read hello; echo "{\"ready\":1}"; while read -r line; do n=$${line#*:}; echo "{\"ack\":$${n%%,*}}"; done'
 routes:
+  run: {from: [made], to: [program]}
   capture: {from: [notified, outbox, wal, held], to: [store], dead_letter: parked}
   publish: {from: [made], to: [pub, dropping, shop, flaky, gone]}
   live: {from: [stream], to: [browsers, single]}

@@ -4,6 +4,7 @@ package monitoring
 var leftOut = map[string]string{
 	"gateway_last_error_timestamp_seconds": "gateway status and the page show the last error with its text and time",
 	"gateway_sink_breaker_state":           "gateway_sink_breaker_open is the same in one series",
+	"gateway_source_refused_total":         "only sources whose senders wait for an answer have it, and no type of the gateway is one",
 }
 
 // rows are the rows of the dashboard, in their order.
@@ -71,6 +72,13 @@ var rows = []row{
 		{title: "Dropped", unit: "eps", queries: of("gateway_sink_dropped_total")},
 		{title: "Dead letters", unit: "eps", queries: of("gateway_sink_dead_lettered_total")},
 		{title: "Returned to the source", unit: "eps", queries: of("gateway_sink_returned_total")},
+	}},
+	{"Store of dead letters", []panel{
+		{title: "Dead letters in the store, not written yet", queries: of("gateway_dead_letter_store_letters", "gateway_dead_letter_store_pending")},
+		{title: "Size, and the largest one", unit: "bytes", queries: of("gateway_dead_letter_store_bytes", "gateway_dead_letter_store_max_bytes")},
+		{title: "Stored and removed", unit: "eps", queries: of("gateway_dead_letter_store_stored_total", "gateway_dead_letter_store_removed_total")},
+		{title: "Not stored: returned or lost", queries: times("gateway_dead_letter_store_returned_total", "gateway_dead_letter_store_lost_total")},
+		{title: "Deleted by a bound", queries: times("gateway_dead_letter_store_evicted_total", "gateway_dead_letter_store_expired_total")},
 	}},
 	{"Webhooks, and retries of other sinks", []panel{
 		{title: "Circuit breaker", show: "state-timeline", good: "0", queries: of("gateway_sink_breaker_open")},
