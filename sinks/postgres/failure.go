@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	pg "github.com/jackc/pgx/v5/pgconn"
@@ -14,27 +15,41 @@ import (
 // foreignKey is the SQLSTATE of a row that refers to a row which does not exist. It may come later.
 const foreignKey = "23503"
 
-// rowStates are the SQLSTATEs, or their prefixes, by which the server refuses a row: two rows of one statement have the same key (21),
-// a value cannot be read (22), a constraint (23) or the check option of a view (44) is violated, a value is too large for
-// an index (54), or a function of a trigger raises an error (P0001).
-var rowStates = []string{"21", "22", "23", "44", "54", "P0001"}
+// rowStates are the SQLSTATEs, or their prefixes, by which the server refuses a row for good: two rows of one statement have the same key
+// (21), a value cannot be read (22), a constraint (23) or the check option of a view (44) is violated, a value is too large for an index
+// (54), or PL/pgSQL raises an error (P0).
+var rowStates = []string{"21", "22", "23", "44", "54", "P0"}
 
-// isOfRow reports whether the server has refused a row, and not the statement.
-func isOfRow(err error) bool {
-	var serverErr *pg.PgError
-	if !errors.As(err, &serverErr) {
-		return false
-	}
-	for _, state := range rowStates {
-		if strings.HasPrefix(serverErr.Code, state) {
-			return true
-		}
-	}
-	return serverErr.Code == "42501" && serverErr.Routine == "ExecWithCheckOptions" // a policy of row-level security
+// sinkStates are those that no row causes: the connection is lost (08), the transaction cannot write (25), the role cannot log in (28), the
+// database does not exist (3D), the transaction was in conflict with others (40), the server has no space (53), a lock is held (55), the
+// server stops (57P), or cannot read its files (58).
+var sinkStates = []string{"08", "25", "28", "3D", "40", "53", "55", "57P", "58"}
+
+func hasState(e *pg.PgError, states []string) bool {
+	return slices.ContainsFunc(states, func(begin string) bool { return strings.HasPrefix(e.Code, begin) })
 }
 
-// classify marks an error for the router. A refused row is permanent, unless a row to which it refers may come. A right or a
-// table that is missing is no fault of an event: the sink is unavailable until it is there.
+// isOfRow reports whether the server has refused a row for good.
+func isOfRow(err error) bool {
+	var e *pg.PgError
+	return errors.As(err, &e) && (hasState(e, rowStates) || e.Code == "42501" && e.Routine == "ExecWithCheckOptions") // a policy of row-level security
+}
+
+// isOfSomeRow reports whether one of the rows of a statement may be the cause of its failure. Class 42 is a table, a column or a right
+// that is missing: in a function, such as that of a trigger, only some rows need it.
+func isOfSomeRow(err error) bool {
+	var e *pg.PgError
+	switch {
+	case isOfRow(err):
+		return true
+	case !errors.As(err, &e), hasState(e, sinkStates):
+		return false
+	}
+	return !strings.HasPrefix(e.Code, "42") || e.Where != ""
+}
+
+// classify marks an error for the router. A refused row is permanent, unless a later attempt may succeed: a row to which it refers may
+// come, or its trigger may work. A right or a table that is missing is no fault of an event: the sink is unavailable until it is there.
 func (s *sink) classify(err error) error {
 	var serverErr *pg.PgError
 	if !errors.As(err, &serverErr) {
@@ -46,6 +61,8 @@ func (s *sink) classify(err error) error {
 		return text
 	case isOfRow(err):
 		return plugin.Permanent(text)
+	case isOfSomeRow(err):
+		return text
 	case strings.HasPrefix(serverErr.Code, "42"):
 		return plugin.Unavailable(text)
 	}

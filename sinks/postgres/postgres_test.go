@@ -103,7 +103,9 @@ func newSink(t testing.TB, o Options) *sink {
 	return impl.(*sink)
 }
 
-func eventOf(id, payload string) *event.Event { return &event.Event{ID: id, Data: []byte(payload)} }
+func eventOf(id, payload string) *event.Event {
+	return &event.Event{ID: id, Source: "s", Data: []byte(payload)}
+}
 
 // outcomes writes events and returns what became of each: "ok", or its error, with "permanent: " before it.
 func outcomes(t testing.TB, s *sink, events ...*event.Event) (texts []string) {
@@ -192,6 +194,13 @@ func TestUpsertsAndDeletes(t *testing.T) {
 	if got := outcomes(t, s, change1(1, "UPDATE", "sent")); got[0] != "ok" {
 		t.Error(got)
 	}
+	execSQL(t, db, `UPDATE copies SET note = 'old' WHERE id = 4`)
+	if got := outcomes(t, s, change1(4, "DELETE", ""), change1(4, "INSERT", "anew")); got[0] != "ok" || got[1] != "ok" {
+		t.Error(got)
+	}
+	if rows := rowsIn(t, db, all); rows[2] != "4 anew kept" {
+		t.Errorf("rows %q: a row that is deleted and inserted again has the defaults", rows)
+	}
 	if rows := rowsIn(t, db, all); rows[0] != "1 sent mine" {
 		t.Errorf("rows %q: a column that is not mapped keeps its value", rows)
 	}
@@ -231,12 +240,21 @@ func TestEventsAreWrittenOnce(t *testing.T) {
 		t.Errorf("%s IDs", n)
 	}
 
-	execSQL(t, db, `UPDATE written SET at = now() - interval '2 minutes' WHERE id <> 'e7'`)
+	other := numbered(1, 2)[0]
+	other.Source = "other" // its IDs are its own
+	if got := outcomes(t, s, other); got[0] != "ok" {
+		t.Error(got)
+	}
+	if n := rowsIn(t, db, `SELECT count(*)::text FROM log WHERE n = 1`); n[0] != "2" {
+		t.Errorf("%s rows of two sources with the same ID", n)
+	}
+
+	execSQL(t, db, `UPDATE written SET at = now() - interval '2 minutes' WHERE id <> 's/e7'`)
 	s.forgotten = time.Time{}
 	if got := outcomes(t, s, numbered(20, 21)...); got[0] != "ok" {
 		t.Error(got)
 	}
-	if ids := rowsIn(t, db, `SELECT string_agg(id, ' ' ORDER BY id) FROM written`); ids[0] != "e20 e7" {
+	if ids := rowsIn(t, db, `SELECT string_agg(id, ' ' ORDER BY id) FROM written`); ids[0] != "s/e20 s/e7" {
 		t.Errorf("IDs after the deletion of old ones: %s", ids)
 	}
 }

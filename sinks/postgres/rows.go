@@ -31,10 +31,19 @@ func (s *sink) rowsOf(events []*event.Event, failed map[int]error) (rows []row, 
 			failed[i] = plugin.Permanent(err)
 			continue
 		}
-		r.index, r.id = i, e.ID
+		r.index, r.id = i, deliveredID(e)
 		rows, keys = append(rows, r), append(keys, key)
 	}
 	return rows, keys
+}
+
+// deliveredID returns the ID of an event in the table of delivered events: with the name of its source, since two sources may number
+// their events alike. It is "" for an event without an ID.
+func deliveredID(e *event.Event) string {
+	if e.ID == "" {
+		return ""
+	}
+	return e.Source + "/" + e.ID // no name of a source has a slash
 }
 
 // rowOf returns the row of an event, and its key as JSON; "" if the sink has no key.
@@ -101,7 +110,7 @@ func changesOf(rows []row, keys []string) []change {
 	for i, r := range rows {
 		earlier, ok := last[keys[i]]
 		c := change{r}
-		if ok && keys[i] != "" {
+		if ok && keys[i] != "" && (!changes[earlier].last().delete || r.delete) { // a row that is deleted and inserted again gets its defaults
 			c = append(slices.Clip(changes[earlier]), r)
 			changes[earlier] = nil
 		}

@@ -22,7 +22,7 @@ func (s *sink) statementsFor(t table) (st statements) {
 	for i, name := range s.names {
 		types[i] = pgx.Identifier{name}.Sanitize() + " " + t.types[i]
 	}
-	st.write = fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM json_to_recordset($1::json) r(%s)", t.name, columnList("", s.names), columnList("r.", s.names), strings.Join(types, ", "))
+	st.write = fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM pg_catalog.json_to_recordset($1::pg_catalog.json) r(%s)", t.name, columnList("", s.names), columnList("r.", s.names), strings.Join(types, ", "))
 	if s.opts.Mode == "upsert" {
 		st.write += fmt.Sprintf(" ON CONFLICT (%s) DO ", columnList("", s.opts.Key)) + s.onConflict()
 	}
@@ -33,11 +33,11 @@ func (s *sink) statementsFor(t table) (st statements) {
 			keyTypes = append(keyTypes, types[k])
 			where = append(where, fmt.Sprintf("t.%s %s r.%[1]s", name, t.equal[i]))
 		}
-		st.delete = fmt.Sprintf("DELETE FROM %s t USING json_to_recordset($1::json) r(%s) WHERE %s", t.name, strings.Join(keyTypes, ", "), strings.Join(where, " AND "))
+		st.delete = fmt.Sprintf("DELETE FROM %s t USING pg_catalog.json_to_recordset($1::pg_catalog.json) r(%s) WHERE %s", t.name, strings.Join(keyTypes, ", "), strings.Join(where, " AND "))
 	}
 	if t.delivered != "" {
-		st.mark = fmt.Sprintf("INSERT INTO %s (id) SELECT id FROM unnest($1::text[]) i(id) ORDER BY id ON CONFLICT DO NOTHING RETURNING id", t.delivered)
-		st.unmark = fmt.Sprintf("DELETE FROM %s WHERE id = ANY($1::text[])", t.delivered)
+		st.mark = fmt.Sprintf("INSERT INTO %s (id) SELECT i.id FROM pg_catalog.unnest($1::pg_catalog.text[]) i(id) ORDER BY i.id ON CONFLICT DO NOTHING RETURNING id", t.delivered)
+		st.unmark = fmt.Sprintf("DELETE FROM %s WHERE id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])", t.delivered)
 		st.forget = fmt.Sprintf("DELETE FROM %s WHERE ctid IN (SELECT ctid FROM %[1]s WHERE at < now() - make_interval(secs => $1::float8) ORDER BY at LIMIT $2::bigint)", t.delivered)
 	}
 	return st

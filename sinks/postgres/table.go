@@ -27,7 +27,7 @@ const tableSQL = `SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind
 	FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass($1)::oid`
 
 // typesSQL finds the types of columns. The type modifier -1 leaves the length to the assignment, which reports a text that is too long.
-const typesSQL = `SELECT a.attname::text, format_type(a.atttypid, -1), a.attgenerated <> '' FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped`
+const typesSQL = `SELECT a.attname::text, format_type(a.atttypid, -1), a.attgenerated <> '' OR a.attidentity = 'a' FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped`
 
 // keySQL finds the columns of the unique indexes of a table that ON CONFLICT can use, and their operators for equality.
 const keySQL = `SELECT i.indexrelid, a.attname::text, format('OPERATOR(%I.%s)', n.nspname, o.oprname)
@@ -39,9 +39,17 @@ const keySQL = `SELECT i.indexrelid, a.attname::text, format('OPERATOR(%I.%s)', 
 	WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL AND k.position <= i.indnkeyatts
 	ORDER BY i.indexrelid, k.position`
 
-// triggersSQL finds the owners of the functions of a table's triggers, which run with the rights of the session.
-const triggersSQL = `SELECT DISTINCT r.rolname::text FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_roles r ON r.oid = p.proowner
-	WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND NOT r.rolsuper AND r.rolname <> session_user`
+// codeSQL finds the owners of the functions that run with the rights of the session when a row of the table $1, or of one of its
+// partitions, is written: those of triggers, defaults, checks, policies, rules and indexes.
+const codeSQL = `WITH tables AS (SELECT $1::oid AS id UNION SELECT relid::oid FROM pg_partition_tree($1::oid::regclass)), parts AS (
+		SELECT 'pg_trigger'::regclass::oid AS class, t.oid FROM pg_trigger t WHERE t.tgrelid IN (SELECT id FROM tables) AND NOT t.tgisinternal
+		UNION ALL SELECT 'pg_attrdef'::regclass::oid, a.oid FROM pg_attrdef a WHERE a.adrelid IN (SELECT id FROM tables)
+		UNION ALL SELECT 'pg_constraint'::regclass::oid, c.oid FROM pg_constraint c WHERE c.conrelid IN (SELECT id FROM tables)
+		UNION ALL SELECT 'pg_policy'::regclass::oid, p.oid FROM pg_policy p WHERE p.polrelid IN (SELECT id FROM tables)
+		UNION ALL SELECT 'pg_rewrite'::regclass::oid, r.oid FROM pg_rewrite r WHERE r.ev_class IN (SELECT id FROM tables)
+		UNION ALL SELECT 'pg_class'::regclass::oid, i.indexrelid FROM pg_index i WHERE i.indrelid IN (SELECT id FROM tables))
+	SELECT DISTINCT r.rolname::text FROM parts JOIN pg_depend d ON d.classid = parts.class AND d.objid = parts.oid AND d.refclassid = 'pg_proc'::regclass
+	JOIN pg_proc f ON f.oid = d.refobjid JOIN pg_roles r ON r.oid = f.proowner WHERE NOT r.rolsuper AND r.rolname <> session_user`
 
 // lookUp finds the table. If the table cannot be written with these options, the error is marked by [plugin.Unavailable]: no
 // event is its cause, and a change of the table mends it.
@@ -49,17 +57,20 @@ func (s *sink) lookUp(ctx context.Context, conn *pgx.Conn) (t table, err error) 
 	if t.oid, t.name, err = find(ctx, conn, s.opts.Table); err != nil {
 		return t, err
 	}
+	var delivered uint32
 	if s.opts.Delivered != "" {
-		if _, t.delivered, err = find(ctx, conn, s.opts.Delivered); err != nil {
+		if delivered, t.delivered, err = find(ctx, conn, s.opts.Delivered); err != nil {
 			return t, err
 		}
 	}
 	err = pgconn.InTx(ctx, conn, func(tx pgx.Tx) error {
-		if err := pgconn.CheckOwnersTrusted(ctx, tx, t.oid, s.opts.Owners); err != nil {
+		if err := s.checkCode(ctx, tx, t.oid, t.name); err != nil {
 			return err
 		}
-		if err := s.checkTriggers(ctx, tx, t); err != nil {
-			return err
+		if t.delivered != "" {
+			if err := s.checkCode(ctx, tx, delivered, t.delivered); err != nil {
+				return err
+			}
 		}
 		if t.types, err = s.typesOf(ctx, tx, t); err != nil {
 			return err
@@ -89,9 +100,13 @@ func find(ctx context.Context, conn *pgx.Conn, name string) (oid uint32, quoted 
 	return oid, quoted, nil
 }
 
-// checkTriggers returns an error if a function of a role that is not trusted would run with the rights of this session.
-func (s *sink) checkTriggers(ctx context.Context, tx pgx.Tx, t table) error {
-	rows, err := tx.Query(ctx, triggersSQL, t.oid)
+// checkCode returns an error if code of a role that is not trusted would run with the rights of this session when a row of a table is
+// written.
+func (s *sink) checkCode(ctx context.Context, tx pgx.Tx, oid uint32, name string) error {
+	if err := pgconn.CheckOwnersTrusted(ctx, tx, oid, s.opts.Owners); err != nil {
+		return err
+	}
+	rows, err := tx.Query(ctx, codeSQL, oid)
 	if err != nil {
 		return err
 	}
@@ -100,7 +115,7 @@ func (s *sink) checkTriggers(ctx context.Context, tx pgx.Tx, t table) error {
 		return err
 	}
 	if i := slices.IndexFunc(owners, func(owner string) bool { return !slices.Contains(s.opts.Owners, owner) }); i >= 0 {
-		return fmt.Errorf("the table %s is not written: the role %q owns a function of a trigger, which would run with the rights of this role: add the role to the option owners if you trust it", t.name, owners[i])
+		return fmt.Errorf("the table %s is not written: the role %q owns a function of a trigger, default, check, policy, rule or index of it, which would run with the rights of this role; add the role to the option owners if you trust it", name, owners[i])
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/event"
-	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/plugin"
 )
 
@@ -45,7 +44,7 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 // or the answer to COMMIT was lost.
 func (s *sink) commit(ctx context.Context, rows []row, keys []string, failed map[int]error) error {
 	err := s.transact(ctx, rows, keys, false, failed)
-	if isOfRow(err) {
+	if isOfSomeRow(err) {
 		err = s.transact(ctx, rows, keys, true, failed)
 	}
 	if err == nil {
@@ -59,7 +58,7 @@ func (s *sink) commit(ctx context.Context, rows []row, keys []string, failed map
 func (s *sink) transact(ctx context.Context, rows []row, keys []string, savepoints bool, failed map[int]error) error {
 	w := writing{s: s, savepoints: savepoints, failed: map[int]error{}}
 	marked := 0
-	err := pgconn.InTx(ctx, s.conn, func(tx pgx.Tx) (err error) {
+	err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) (err error) { // with the search path of the role, on which triggers may rely
 		w.tx = tx
 		if s.statements.mark != "" {
 			if rows, keys, marked, err = w.mark(ctx, rows, keys); err != nil {
@@ -96,7 +95,7 @@ func (w *writing) apply(ctx context.Context, changes []change) error {
 	}
 	err := w.attempt(ctx, changes)
 	switch {
-	case err == nil || !w.savepoints || !isOfRow(err):
+	case err == nil || !w.savepoints || !isOfSomeRow(err):
 		return err
 	case len(changes) > 1:
 		if err := w.apply(ctx, changes[:len(changes)/2]); err != nil {
