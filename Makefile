@@ -76,7 +76,7 @@ chaos:
 	IDLE_CLIENTS=9900 IDLE_SECONDS=600 $(GO) test -count 1 -timeout 30m -run IdleClients -v ./gateway
 	STUCK_CLIENTS=1000 $(GO) test -count 1 -timeout 30m -run StuckClients -v ./sinks/websocket
 	STORM_CLIENTS=200 STORM_DROPS=20 $(GO) test -race -count 1 -timeout 30m -run TestReconnectStorm -v ./sinks/websocket
-	STORM_CLIENTS=500 STORM_DROPS=20 $(GO) test -count 1 -timeout 30m -run TenantReconnectStorm -v ./sinks/websocket
+	STORM_CLIENTS=500 STORM_DROPS=20 STORM_BATCH=10 $(GO) test -count 1 -timeout 30m -run TenantReconnectStorm -v ./sinks/websocket
 	REPLICA_CLIENTS=1000 REPLICA_ROUNDS=20 $(GO) test -race -count 1 -timeout 30m -run ReplicasRestart -v ./gateway
 	ROLLING_CLIENTS=1000 $(GO) test -race -count 3 -timeout 30m -run 'RollingRestart|ACME' -v ./gateway
 	PRESENCE_CHECKS=300 $(GO) test -race -count 1 -timeout 30m -run CountsOfNodes -v ./sinks/websocket/presence

@@ -188,7 +188,7 @@ func TestTenantReconnectStorm(t *testing.T) {
 
 // tenantReconnectStorm is the storm with options.
 func tenantReconnectStorm(t *testing.T, set func(*Options)) {
-	clients, drops := countFromEnv("STORM_CLIENTS", 30), countFromEnv("STORM_DROPS", 10)
+	clients, drops, batchSize := countFromEnv("STORM_CLIENTS", 30), countFromEnv("STORM_DROPS", 10), countFromEnv("STORM_BATCH", 4)
 	secret := strings.Repeat("s", 32)
 	s, server := newSink(t, func(o *Options) {
 		o.History = History{Events: 1 << 20, Bytes: 1 << 30, Age: options.Duration(time.Hour)}
@@ -211,7 +211,7 @@ func tenantReconnectStorm(t *testing.T, set func(*Options)) {
 				return
 			case <-pace.C:
 				var batch []*event.Event
-				for range 10 { // 2,000 a second
+				for range batchSize { // by default, 800 a second
 					batch = append(batch, stormEvent(rnd, len(events)+len(batch), clients))
 				}
 				s.send(t, batch...)
