@@ -33,7 +33,7 @@ test:
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
 	@$(call each,$(GO) vet ./...)
 	@$(call each,$(GO) tool -modfile=$(CURDIR)/.ci/tools.mod staticcheck ./...)
-	@$(call each,$(GO) test -race -timeout 15m -p $$((2 * $$(getconf _NPROCESSORS_ONLN))) ./...)
+	@$(call each,$(GO) test -race -timeout 25m -p $$((2 * $$(getconf _NPROCESSORS_ONLN))) ./...)
 
 # Archives, packages, the Helm chart and checksums of the checked-out commit, in bin/release. It verifies them: it builds
 # twice, and installs, upgrades and renders them.
