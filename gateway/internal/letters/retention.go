@@ -1,7 +1,6 @@
 package letters
 
 import (
-	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -40,7 +39,7 @@ func (s *Store) deleteSegment(seg *segment) (evicted int) {
 	s.counts.Evicted += uint64(evicted)
 	s.segments = slices.DeleteFunc(slices.Clone(s.segments), func(o *segment) bool { return o == seg })
 	s.mu.Unlock()
-	if err := errors.Join(seg.delete(), syncFolder(s.folder)); err != nil {
+	if err := seg.delete(); err != nil {
 		s.lines.Log(s.log, slog.LevelError, "dead-letter file not deleted", "file", seg.path, "error", err)
 	}
 	return evicted

@@ -3,7 +3,6 @@ package letters
 import (
 	"errors"
 	"log/slog"
-	"os"
 	"time"
 )
 
@@ -146,10 +145,10 @@ func (s *Store) writableSegment(first uint64) (*segment, error) {
 			return seg, nil
 		}
 		if len(seg.entries) == 0 { // the new one has the same name
-			s.segments = s.segments[:n-1]
-			if err := seg.delete(); err != nil && !errors.Is(err, os.ErrNotExist) {
+			if err := seg.delete(); err != nil {
 				return nil, err
 			}
+			s.segments = s.segments[:n-1]
 		}
 	}
 	seg, err := createSegment(s.folder, first)
