@@ -78,7 +78,7 @@ type pageBuilder struct {
 	q       Query
 	letters []Letter
 	bytes   int
-	next    uint64 // lowest number that was examined
+	next    uint64 // lowest number that was examined; it must not depend on what Hide hides
 	ended   bool   // before all letters were examined
 	until   time.Time
 }
@@ -97,22 +97,21 @@ func newPageBuilder(q Query) *pageBuilder {
 	return &pageBuilder{q: q, letters: []Letter{}, next: next, until: time.Now().Add(q.Budget)}
 }
 
-// add adds a letter if it matches. Letters come from the newest to the oldest.
-func (c *pageBuilder) add(l *Letter) {
+// add adds a letter if it matches. Letters come from the newest to the oldest. It reports false if the letter belongs to the next page.
+func (c *pageBuilder) add(l *Letter) bool {
 	if c.q.Hide != nil {
 		c.q.Hide(l)
 	}
-	if !c.q.matches(l) {
-		c.next = l.Number
-		return
-	}
-	if c.q.Bytes > 0 && len(c.letters) > 0 && c.bytes+len(l.Data) > c.q.Bytes {
-		c.ended = true
-		return
+	if c.q.matches(l) {
+		if c.q.Bytes > 0 && len(c.letters) > 0 && c.bytes+len(l.Data) > c.q.Bytes {
+			c.ended = true
+			return false
+		}
+		c.letters = append(c.letters, *l)
+		c.bytes += len(l.Data)
 	}
 	c.next = l.Number
-	c.letters = append(c.letters, *l)
-	c.bytes += len(l.Data)
+	return true
 }
 
 // full reports whether the page is complete, or the time is up.
