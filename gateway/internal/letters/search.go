@@ -44,7 +44,7 @@ func (s *Store) Get(number uint64) (Letter, error) {
 func (s *Store) Search(ctx context.Context, q Query) (Page, error) {
 	c := newPageBuilder(q)
 	if len(q.Numbers) > 0 {
-		return s.searchNumbers(c)
+		return s.searchNumbers(ctx, c)
 	}
 	part, p := rawPart(q), headParser{}
 	before := q.Before
@@ -56,11 +56,19 @@ func (s *Store) Search(ctx context.Context, q Query) (Page, error) {
 			return Page{}, ctx.Err()
 		}
 		ch := s.chunk(&q, before)
+		if q.inIndex() {
+			for i := 0; i < len(ch.found) && !c.full(); i++ {
+				c.addNumber(ch.first + uint64(ch.found[i].delta))
+			}
+			ch.found = nil
+		}
 		err := ch.lines(ctx, func(number uint64, line []byte) bool {
 			if len(part) == 0 || bytes.Contains(line, part) || bytes.Contains(line, inBase64) {
 				h, err := p.parse(line)
 				if err == nil && q.mayMatch(&h) { // an error was logged when the store was opened
-					if l, err := parseLine(line); err == nil && !c.add(&l) {
+					if q.inHead() {
+						c.addNumber(number)
+					} else if l, err := parseLine(line); err == nil && !c.add(&l) {
 						return false
 					}
 				}
@@ -87,10 +95,13 @@ func (s *Store) Search(ctx context.Context, q Query) (Page, error) {
 var inBase64 = []byte(`"data_base64":`)
 
 // searchNumbers examines the letters that the query names.
-func (s *Store) searchNumbers(c *pageBuilder) (Page, error) {
+func (s *Store) searchNumbers(ctx context.Context, c *pageBuilder) (Page, error) {
 	numbers := slices.Clone(c.q.Numbers)
 	slices.Sort(numbers)
 	for _, n := range slices.Backward(slices.Compact(numbers)) {
+		if ctx.Err() != nil {
+			return Page{}, ctx.Err()
+		}
 		if c.full() {
 			break
 		}
@@ -148,7 +159,7 @@ func (s *Store) chunk(q *Query, before uint64) chunk {
 			e := &seg.entries[i]
 			ch.lowest = seg.first + uint64(e.delta)
 			if e.gone || wanted != nil && !wanted[e.component] || q.ID != "" && e.id != id || q.Key != "" && e.key != key ||
-				!q.Since.IsZero() && e.at < q.Since.UnixMilli() || !q.Until.IsZero() && e.at > q.Until.UnixMilli() {
+				!q.Since.IsZero() && e.at < q.Since.UnixMilli() || !q.Until.IsZero() && (e.at > q.Until.UnixMilli() || e.at == q.Until.UnixMilli() && q.inIndex()) {
 				continue
 			}
 			ch.found = append(ch.found, *e)
