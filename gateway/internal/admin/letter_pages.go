@@ -18,6 +18,7 @@ func (a *Admin) deleteLetters(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	q.NumbersOnly = true
 	all, total := a.Router.DeadLetters(), 0
 	err = eachPage(r.Context(), all, q, func(found []letters.Letter) error {
 		numbers := make([]uint64, 0, len(found))

@@ -17,15 +17,14 @@ type head struct {
 	number                     uint64
 	component, reason, id, key string
 	at                         time.Time
-	masked                     bool
 }
 
 // headTree finds the values of a head in one pass.
-var headTree, headAt = func() (t rawjson.Tree, at struct{ id, key, number, component, reason, time, masked int }) {
+var headTree, headAt = func() (t rawjson.Tree, at struct{ id, key, number, component, reason, time int }) {
 	attrs := t.Member(0, "attrs")
 	at.id, at.key = t.Member(0, "id"), t.Member(0, "key")
 	at.number, at.component, at.reason = t.Member(attrs, attrNumber), t.Member(attrs, plugin.DeadLetterComponent), t.Member(attrs, plugin.DeadLetterReason)
-	at.time, at.masked = t.Member(attrs, plugin.DeadLetterTime), t.Member(attrs, attrMasked)
+	at.time = t.Member(attrs, plugin.DeadLetterTime)
 	return t, at
 }()
 
@@ -46,7 +45,7 @@ func (p *headParser) parse(line []byte) (h head, err error) {
 		}
 		return ""
 	}
-	h = head{component: text(headAt.component), reason: text(headAt.reason), id: text(headAt.id), key: text(headAt.key), masked: p.spans[headAt.masked].Found()}
+	h = head{component: text(headAt.component), reason: text(headAt.reason), id: text(headAt.id), key: text(headAt.key)}
 	if h.number, err = strconv.ParseUint(text(headAt.number), 10, 64); err != nil {
 		return h, errors.New("has no number of a dead letter")
 	}
@@ -54,10 +53,10 @@ func (p *headParser) parse(line []byte) (h head, err error) {
 	return h, err
 }
 
-// mayMatch reports whether the letter of a line may match. It does not compare the payload, nor a reason that is hidden.
+// mayMatch reports whether the letter of a line may match. It does not compare the payload, nor a reason that may be hidden.
 func (q *Query) mayMatch(h *head) bool {
 	return (q.Component == "" || strings.Contains(h.component, q.Component)) &&
-		(q.Reason == "" || strings.Contains(h.reason, q.Reason) || h.masked && q.Hide != nil) &&
+		(q.Reason == "" || q.Hide != nil || strings.Contains(h.reason, q.Reason)) &&
 		(q.Key == "" || h.key == q.Key) && (q.ID == "" || h.id == q.ID) &&
 		(q.Since.IsZero() || !h.at.Before(q.Since)) && (q.Until.IsZero() || h.at.Before(q.Until))
 }

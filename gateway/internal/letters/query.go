@@ -40,6 +40,8 @@ type Query struct {
 	Budget            time.Duration // most time of a search; 0: DefaultBudget
 	// Hide removes what the caller may not see from a letter, before the letter is compared; nil hides nothing.
 	Hide func(*Letter)
+	// NumbersOnly leaves the fields of the letters in the page empty, apart from Number. Then payloads are read only if Text is set.
+	NumbersOnly bool
 }
 
 // Bounds of a search.
@@ -78,7 +80,7 @@ type pageBuilder struct {
 	q       Query
 	letters []Letter
 	bytes   int
-	next    uint64 // lowest number that was examined
+	next    uint64 // lowest number that was examined; it must not depend on what Hide hides
 	ended   bool   // before all letters were examined
 	until   time.Time
 }
@@ -97,22 +99,40 @@ func newPageBuilder(q Query) *pageBuilder {
 	return &pageBuilder{q: q, letters: []Letter{}, next: next, until: time.Now().Add(q.Budget)}
 }
 
-// add adds a letter if it matches. Letters come from the newest to the oldest.
-func (c *pageBuilder) add(l *Letter) {
+// add adds a letter if it matches. Letters come from the newest to the oldest. It reports false if the letter belongs to the next page.
+func (c *pageBuilder) add(l *Letter) bool {
 	if c.q.Hide != nil {
 		c.q.Hide(l)
 	}
-	if !c.q.matches(l) {
-		c.next = l.Number
-		return
-	}
-	if c.q.Bytes > 0 && len(c.letters) > 0 && c.bytes+len(l.Data) > c.q.Bytes {
-		c.ended = true
-		return
+	if c.q.matches(l) {
+		if c.q.Bytes > 0 && len(c.letters) > 0 && c.bytes+len(l.Data) > c.q.Bytes {
+			c.ended = true
+			return false
+		}
+		if c.q.NumbersOnly {
+			*l = Letter{Number: l.Number}
+		}
+		c.letters = append(c.letters, *l)
+		c.bytes += len(l.Data)
 	}
 	c.next = l.Number
-	c.letters = append(c.letters, *l)
-	c.bytes += len(l.Data)
+	return true
+}
+
+// addNumber adds a letter that matches, and of which only the number is read.
+func (c *pageBuilder) addNumber(number uint64) {
+	c.letters = append(c.letters, Letter{Number: number})
+	c.next = number
+}
+
+// inHead reports whether the fields in the head of a line decide which letters match, and nothing else of the letters is needed.
+func (q *Query) inHead() bool { return q.NumbersOnly && q.Text == "" && q.Hide == nil }
+
+// inIndex reports whether the index decides which letters match, and nothing else of the letters is needed. The index has times in whole milliseconds,
+// and hashes of IDs and keys.
+func (q *Query) inIndex() bool {
+	whole := func(t time.Time) bool { return t.Nanosecond()%int(time.Millisecond) == 0 }
+	return q.inHead() && q.Reason == "" && q.ID == "" && q.Key == "" && whole(q.Since) && whole(q.Until)
 }
 
 // full reports whether the page is complete, or the time is up.

@@ -58,25 +58,32 @@ func (r *Replays) send(ctx context.Context, p *Replay) error {
 	return nil
 }
 
-// sendOne sends a letter, unless it is gone or under way. done is called once if it was sent, when it is delivered or has failed.
+// sendOne sends a letter, unless it is gone, cannot be read, or is under way. done is called once if it was sent, when it is delivered or has failed.
 func (r *Replays) sendOne(ctx context.Context, p *Replay, number uint64, done func()) (sent bool) {
-	l, err := r.letters.Get(number)
-	if err != nil {
-		return false // it was removed meanwhile
-	}
-	if p.request.Edit != nil {
-		l.Data = *p.request.Edit
-	}
 	r.mu.Lock()
 	if r.queued[number] {
 		p.fail(number, errors.New("an earlier replay has sent it, and it is still queued"))
 		r.mu.Unlock()
 		return false
 	}
-	r.queued[number] = true
+	r.queued[number] = true // before it is read: an earlier replay may be about to remove it
+	r.mu.Unlock()
+	l, err := r.letters.Get(number)
+	r.mu.Lock()
+	if err != nil {
+		delete(r.queued, number)
+		if !errors.Is(err, ErrNotFound) { // else it was removed meanwhile
+			p.fail(number, err)
+		}
+		r.mu.Unlock()
+		return false
+	}
 	p.Sent++
 	p.Queued++
 	r.mu.Unlock()
+	if p.request.Edit != nil {
+		l.Data = *p.request.Edit
+	}
 	settled := func(err error) { r.addOutcome(outcome{p, number, err, done}) }
 	if err := r.deliver(ctx, &l, p.request.To, settled); err != nil {
 		settled(err)
@@ -86,7 +93,7 @@ func (r *Replays) sendOne(ctx context.Context, p *Replay, number uint64, done fu
 
 // numbers returns the numbers of all letters that match now, the oldest first.
 func (r *Replays) numbers(ctx context.Context, q Query) (all []uint64, err error) {
-	q.Limit = MaxLimit
+	q.Limit, q.NumbersOnly = MaxLimit, true
 	for {
 		page, err := r.letters.Search(ctx, q)
 		if err != nil {

@@ -1,14 +1,15 @@
 package letters
 
 import (
-	"errors"
+	"cmp"
 	"log/slog"
 	"slices"
 	"time"
 )
 
 // enforceMaxBytes makes room where the store exceeds max_bytes. It rewrites the segment with the most bytes of removed letters, or else deletes the
-// oldest segment.
+// oldest segment. It leaves the last one: that has the letters that were just written, and its name keeps the number of the next letter
+// from being given again.
 func (s *Store) enforceMaxBytes() {
 	s.files.Lock()
 	defer s.files.Unlock()
@@ -22,14 +23,22 @@ func (s *Store) enforceMaxBytes() {
 			s.mu.Unlock()
 			return
 		}
-		most := slices.MaxFunc(s.segments, func(a, b *segment) int { return int(a.dead - b.dead) })
-		oldest := s.segments[0]
+		most := slices.MaxFunc(s.segments, func(a, b *segment) int { return cmp.Compare(a.dead, b.dead) })
+		oldest, last, next := s.segments[0], s.segments[len(s.segments)-1], s.next
+		rewrite := most.dead > most.size/2
 		s.mu.Unlock()
-		if most.dead > most.size/2 && s.rewrite(most) == nil {
-			continue
+		if rewrite && most == last {
+			_, err := s.newSegment(next)
+			rewrite = err == nil
 		}
-		n := s.deleteSegment(oldest)
-		s.lines.Log(s.log, slog.LevelWarn, "oldest dead letters evicted", "letters", n, "path", s.folder, "max_bytes", s.opts.MaxBytes)
+		switch {
+		case rewrite && s.rewrite(most) == nil:
+		case oldest == last:
+			return
+		default:
+			n := s.deleteSegment(oldest)
+			s.lines.Log(s.log, slog.LevelWarn, "oldest dead letters evicted", "letters", n, "path", s.folder, "max_bytes", s.opts.MaxBytes)
+		}
 	}
 }
 
@@ -40,7 +49,7 @@ func (s *Store) deleteSegment(seg *segment) (evicted int) {
 	s.counts.Evicted += uint64(evicted)
 	s.segments = slices.DeleteFunc(slices.Clone(s.segments), func(o *segment) bool { return o == seg })
 	s.mu.Unlock()
-	if err := errors.Join(seg.delete(), syncFolder(s.folder)); err != nil {
+	if err := seg.delete(); err != nil {
 		s.lines.Log(s.log, slog.LevelError, "dead-letter file not deleted", "file", seg.path, "error", err)
 	}
 	return evicted

@@ -3,6 +3,7 @@ package letters
 import (
 	"errors"
 	"os"
+	"syscall"
 )
 
 // rewrite writes the letters of a segment that are not gone into a new file, which replaces it. The caller holds files.
@@ -16,8 +17,8 @@ func (s *Store) rewrite(seg *segment) error {
 		}
 	}
 	s.mu.Unlock()
-	temp := seg.path + ".new"
-	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o600)
+	temp := seg.path + rewriteSuffix
+	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // entry is the index entry of one letter in a segment: 32 bytes.
@@ -39,6 +40,7 @@ type segment struct {
 const (
 	segmentPrefix, segmentSuffix = "letters-", ".jsonl"
 	removedSuffix                = ".removed"
+	rewriteSuffix                = ".new"
 	maxLine                      = 1 << 30
 )
 
@@ -49,7 +51,10 @@ func segmentPath(folder string, first uint64) string {
 // createSegment creates the file of a segment, whose first letter will have the number first.
 func createSegment(folder string, first uint64) (*segment, error) {
 	path := segmentPath(folder, first)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o600)
+	if err := removeFile(path + removedSuffix); err != nil { // it would hide the letters of the new segment
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW|os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -59,13 +64,47 @@ func createSegment(folder string, first uint64) (*segment, error) {
 	return &segment{path: path, first: first, file: f}, nil
 }
 
+// removeFile deletes a file if it exists.
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// segmentPaths returns the segments in the folder, the oldest first. It deletes files beside segments that a crash has left behind.
+func (s *Store) segmentPaths() (paths []string, err error) {
+	files, err := os.ReadDir(s.folder) // a pattern would take a [ in the name of the folder for its own
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		name, ok := strings.CutPrefix(file.Name(), segmentPrefix)
+		if !ok {
+			continue
+		}
+		path := filepath.Join(s.folder, file.Name())
+		switch {
+		case strings.HasSuffix(name, segmentSuffix):
+			paths = append(paths, path)
+		case strings.HasSuffix(name, segmentSuffix+rewriteSuffix):
+			err = removeFile(path)
+		case strings.HasSuffix(name, segmentSuffix+removedSuffix) && !slices.Contains(paths, strings.TrimSuffix(path, removedSuffix)): // segments sort before it
+			err = removeFile(path)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return paths, nil
+}
+
 // openSegments opens all segments of a folder, the oldest first.
 func (s *Store) openSegments() error {
-	paths, err := filepath.Glob(filepath.Join(s.folder, segmentPrefix+"*"+segmentSuffix))
+	paths, err := s.segmentPaths()
 	if err != nil {
 		return err
 	}
-	slices.Sort(paths)
 	for _, path := range paths {
 		digits := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), segmentPrefix), segmentSuffix)
 		first, err := strconv.ParseUint(digits, 10, 64)
@@ -75,7 +114,7 @@ func (s *Store) openSegments() error {
 		if n := len(s.segments); n > 0 {
 			s.segments[n-1].endAt(first)
 		}
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|syscall.O_NOFOLLOW, 0)
 		if err != nil {
 			return err
 		}
@@ -183,14 +222,13 @@ func (seg *segment) find(number uint64) int {
 	return i
 }
 
-// delete deletes the files of a segment.
+// delete deletes the files of a segment. The list of removed letters goes last: without it, a crash would bring them back.
 func (seg *segment) delete() error {
 	_ = seg.file.Close() // nothing is appended any more
-	err := os.Remove(seg.path)
-	if e := os.Remove(seg.path + removedSuffix); e != nil && !errors.Is(e, os.ErrNotExist) {
-		err = errors.Join(err, e)
+	if err := errors.Join(removeFile(seg.path), syncFolder(filepath.Dir(seg.path))); err != nil {
+		return err
 	}
-	return err
+	return removeFile(seg.path + removedSuffix)
 }
 
 func syncFolder(folder string) error {

@@ -26,7 +26,7 @@ func TestStoreFindsLetters(t *testing.T) {
 	}
 	queries := map[string]Query{
 		"all": {}, "component": {Component: "s2"}, "reason": {Reason: `"3"`}, "key": {Key: "k4"}, "id": {ID: "id77"}, "text": {Text: `"<12`}, "binary": {Text: "<x>"},
-		"text of a reason": {Text: `status "1`}, "numbers": {Numbers: []uint64{400, 3, 3, 900}}, "before": {Before: 100, Key: "k0"}, "none": {Component: "s9"},
+		"text of a reason": {Text: `status "1`}, "numbers": {Numbers: []uint64{400, 3, 3, 900}}, "before": {Before: 100, Key: "k0"}, "none": {Component: "s9"}, "until the latest": {Until: all[300].Time.Truncate(time.Millisecond)}, "since the first": {Since: all[200].Time.Truncate(time.Millisecond)},
 		"since": {Since: time.Now().Add(-time.Hour)}, "until": {Until: time.Now().Add(-time.Hour)}, "both": {Component: "sink s1", Key: "k1", Reason: "2"},
 	}
 	check := func() {
@@ -38,9 +38,11 @@ func TestStoreFindsLetters(t *testing.T) {
 				}
 			}
 			for _, limit := range []int{7, MaxLimit} {
-				q.Limit = limit
-				if got := s.search(t, q); !slices.Equal(got, want) {
-					t.Errorf("%s, pages of %d: %d letters, want %d", name, limit, len(got), len(want))
+				for _, q.NumbersOnly = range []bool{false, true} {
+					q.Limit = limit
+					if got := s.search(t, q); !slices.Equal(got, want) {
+						t.Errorf("%s, pages of %d, only numbers %v: %d letters, want %d", name, limit, q.NumbersOnly, len(got), len(want))
+					}
 				}
 			}
 		}

@@ -3,7 +3,6 @@ package letters
 import (
 	"errors"
 	"log/slog"
-	"os"
 	"time"
 )
 
@@ -41,49 +40,25 @@ func (s *Store) write() {
 	}
 }
 
-// writePending writes all pending letters, and settles them.
+// writePending writes all pending letters, and settles them. It writes a part as large as a segment at once.
 func (s *Store) writePending() {
 	s.mu.Lock()
 	batch := s.pending
 	s.pending, s.pendingBytes, s.writing, s.settling = nil, 0, len(batch), len(batch) > 0
-	for i, p := range batch {
-		p.Number = s.next + uint64(i)
-	}
 	s.freeSpace()
 	s.mu.Unlock()
 	if len(batch) == 0 {
 		return
 	}
-	err := s.append(batch)
-	var settled []*pending
-	s.mu.Lock()
-	if err == nil {
-		if s.failed != nil {
-			s.log.Info("dead letters stored again")
+	for len(batch) > 0 {
+		n, err := s.append(batch)
+		if err != nil {
+			s.writeFailed(batch, err)
+			break
 		}
-		settled = batch
-	} else {
-		s.writing = 0
-		s.lines.Log(s.log, slog.LevelError, "dead letters not stored", "path", s.folder, "error", err,
-			"effect", "letters of sources that can replay are returned, the others stay in memory", "hint", "mend the disk, or make room on it")
-		var unsettled []*pending
-		for _, p := range batch {
-			if p.settle != nil {
-				settled = append(settled, p)
-			} else {
-				unsettled = append(unsettled, p)
-				s.pendingBytes += len(p.Data) + overhead
-			}
-		}
-		s.counts.Returned += uint64(len(settled))
-		s.pending = append(unsettled, s.pending...)
-	}
-	s.failed = err
-	s.mu.Unlock()
-	for _, p := range settled {
-		if p.settle != nil {
-			p.settle(err)
-		}
+		s.enforceMaxBytes()
+		s.settle(batch[:n], nil)
+		batch = batch[n:]
 	}
 	s.mu.Lock()
 	s.settling = false
@@ -92,25 +67,66 @@ func (s *Store) writePending() {
 		s.written = nil
 	}
 	s.mu.Unlock()
-	if err == nil {
-		s.enforceMaxBytes()
+}
+
+// settle settles letters that a source can replay, with the result of their write.
+func (s *Store) settle(batch []*pending, err error) {
+	s.mu.Lock()
+	if err == nil && s.failed != nil {
+		s.log.Info("dead letters stored again")
+	}
+	s.failed = err
+	s.mu.Unlock()
+	for _, p := range batch {
+		if p.settle != nil {
+			p.settle(err)
+		}
 	}
 }
 
-// append appends a batch to the last segment, and syncs it. After an error the segment has no letter of the batch.
-func (s *Store) append(batch []*pending) error {
+// writeFailed returns letters that could not be written to their sources. Those that no source can replay stay pending.
+func (s *Store) writeFailed(batch []*pending, err error) {
+	s.lines.Log(s.log, slog.LevelError, "dead letters not stored", "path", s.folder, "error", err,
+		"effect", "letters of sources that can replay are returned, the others stay in memory", "hint", "mend the disk, or make room on it")
+	var returned, unsettled []*pending
+	s.mu.Lock()
+	s.writing = 0
+	for _, p := range batch {
+		if p.settle != nil {
+			returned = append(returned, p)
+		} else {
+			unsettled = append(unsettled, p)
+			s.pendingBytes += p.size()
+		}
+	}
+	s.counts.Returned += uint64(len(returned))
+	s.pending = append(unsettled, s.pending...)
+	s.mu.Unlock()
+	s.settle(returned, err)
+}
+
+// append numbers the first letters of a batch, appends them to the last segment, and syncs it. It returns how many they are: at least one, and
+// at most as many as fit into a segment. After an error the segment has none of them.
+func (s *Store) append(batch []*pending) (n int, err error) {
 	s.files.Lock()
 	defer s.files.Unlock()
+	s.mu.Lock()
+	first, most := s.next, int(s.segmentSize())
+	s.mu.Unlock()
 	var lines []byte
-	sizes := make([]int, len(batch))
+	var ends []int
 	for i, p := range batch {
-		before := len(lines)
-		lines = p.appendLine(lines)
-		sizes[i] = len(lines) - before
+		p.Number = first + uint64(i)
+		next := p.appendLine(lines)
+		if i > 0 && len(next) > most {
+			break
+		}
+		lines = next
+		ends = append(ends, len(lines))
 	}
-	seg, err := s.writableSegment(batch[0].Number)
+	seg, err := s.writableSegment(first, len(lines))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	_, err = seg.file.Write(lines)
 	if err == nil {
@@ -123,42 +139,55 @@ func (s *Store) append(batch []*pending) error {
 		s.mu.Lock()
 		seg.broken = true // after an error of sync, it is not known which bytes are on the disk
 		s.mu.Unlock()
-		return err
+		return 0, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, p := range batch {
-		s.index(seg, &head{number: p.Number, id: p.ID, key: p.Key, component: p.Component, at: p.Time}, sizes[i])
+	begin := 0
+	for i, end := range ends {
+		p := batch[i]
+		s.index(seg, &head{number: p.Number, id: p.ID, key: p.Key, component: p.Component, at: p.Time}, end-begin)
+		begin = end
 	}
-	s.next = batch[len(batch)-1].Number + 1
-	s.counts.Stored += uint64(len(batch))
-	s.writing = 0
-	return nil
+	s.next = first + uint64(len(ends))
+	s.counts.Stored += uint64(len(ends))
+	s.writing -= len(ends)
+	return len(ends), nil
 }
 
-// writableSegment returns the segment to append to. A new one begins with the number first. The caller holds files.
-func (s *Store) writableSegment(first uint64) (*segment, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// writableSegment returns the segment to append size bytes to. A new one begins with the number first. The caller holds files.
+func (s *Store) writableSegment(first uint64, size int) (*segment, error) {
 	if n := len(s.segments); n > 0 {
 		seg := s.segments[n-1]
-		if !seg.broken && seg.size < s.segmentSize() {
+		if !seg.broken && (seg.size == 0 || seg.size+int64(size) <= s.segmentSize()) {
 			return seg, nil
 		}
-		if len(seg.entries) == 0 { // the new one has the same name
-			s.segments = s.segments[:n-1]
-			if err := seg.delete(); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if seg.first == first { // the new one has the same name
+			if err := seg.delete(); err != nil {
 				return nil, err
 			}
+			s.mu.Lock()
+			s.segments = s.segments[:n-1]
+			s.mu.Unlock()
 		}
 	}
-	seg, err := createSegment(s.folder, first)
+	return s.newSegment(first)
+}
+
+// newSegment creates a segment, which becomes the last one. The caller holds files.
+func (s *Store) newSegment(first uint64) (*segment, error) {
+	s.mu.Lock()
+	folder := s.folder
+	s.mu.Unlock()
+	seg, err := createSegment(folder, first)
 	if err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
 	s.segments = append(s.segments, seg)
+	s.mu.Unlock()
 	return seg, nil
 }
 
-// segmentSize is the size at which a new segment begins, in bytes.
+// segmentSize is the most bytes of a segment that has more than one letter.
 func (s *Store) segmentSize() int64 { return min(max(s.opts.MaxBytes/16, 64<<10), 32<<20) }
