@@ -126,6 +126,9 @@ func (t *transform) Apply(ctx context.Context, e *event.Event, emit func(*event.
 	return nil
 }
 
+// Probe is part of [plugin.Prober].
+func (t *transform) Probe(context.Context) []plugin.Finding { return t.dialogue.Program().Probe() }
+
 // Close is part of [plugin.Closer].
 func (t *transform) Close(ctx context.Context) error {
 	t.mu.Lock()
