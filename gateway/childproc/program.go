@@ -39,6 +39,8 @@ const (
 	maxPause = 30 * time.Second       // after many processes without progress
 	// longestWait is the longest pause for which Start waits. For a longer one it returns an error.
 	longestWait = time.Second
+	// maxSuspected is the number of failures up to which the pause is at most longestWait.
+	maxSuspected = 4
 )
 
 // NewProgram returns the program of a component. It starts nothing.
@@ -122,6 +124,9 @@ func (p *Program) firstLine(extra []Extra) []byte {
 	b = appendText(append(b, `,"name":`...), []byte(p.env.Name))
 	b = append(append(b, `,"options":`...), p.hello...)
 	b = strconv.AppendInt(append(b, `,"max_line":`...), int64(p.opts.MaxLine), 10)
+	if p.env.DryRun {
+		b = append(b, `,"dry_run":true`...)
+	}
 	for _, e := range extra {
 		b = append(appendText(append(b, ','), []byte(e.Name)), ':')
 		b = append(b, e.JSON...)
@@ -133,6 +138,14 @@ func (p *Program) firstLine(extra []Extra) []byte {
 func (p *Program) Progress() {
 	p.mu.Lock()
 	p.failures = 0
+	p.mu.Unlock()
+}
+
+// Suspect records that an event, and not the program, may be why the last process has ended. So the next Start waits for its pause, and
+// returns no error because of it.
+func (p *Program) Suspect() {
+	p.mu.Lock()
+	p.failures = min(p.failures, maxSuspected)
 	p.mu.Unlock()
 }
 

@@ -146,7 +146,7 @@ type Env struct {
 	// State stores small values of the component durably; see [State]. It is never nil. It works if the type has the
 	// capability [KeepsState]. `gateway test` has an empty one for each test.
 	State State
-	// DryRun is set by `gateway test`: the plugin must not change anything outside the gateway.
+	// DryRun is set by `gateway test` and the dry run of a dead letter: the plugin must not change anything outside the gateway.
 	DryRun bool
 }
 

@@ -94,6 +94,9 @@ func (s *sink) Open(ctx context.Context) error {
 	return s.dialogue.Open(ctx)
 }
 
+// Probe is part of [plugin.Prober].
+func (s *sink) Probe(context.Context) []plugin.Finding { return s.dialogue.Program().Probe() }
+
 // Ping is part of [plugin.Pinger].
 func (s *sink) Ping(context.Context) error {
 	s.mu.Lock()

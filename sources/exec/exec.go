@@ -87,6 +87,9 @@ type source struct {
 	saved   []byte // the state that is stored
 }
 
+// Probe is part of [plugin.Prober].
+func (s *source) Probe(context.Context) []plugin.Finding { return s.program.Probe() }
+
 // Close is part of [plugin.Closer].
 func (s *source) Close(ctx context.Context) error {
 	if s.tracker == nil { // Run was never called

@@ -3,17 +3,25 @@ package exec
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"eventgateway/gateway/childproc"
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
 
-// ask returns the results of events. If the process ends during several events, it sends each of them alone.
+// maxSearch bounds the time that processes which end or hang may take during one call of ask. It is checked after each event that has
+// failed, so each call makes progress.
+const maxSearch = time.Minute
+
+// ask returns the results of events. If the process ends during several events, it sends each of them alone. After maxSearch the
+// results of the other events are errors marked by [plugin.Unavailable].
 func (t *transform) ask(ctx context.Context, events []*event.Event) []result {
 	results := make([]result, len(events))
-	alone := 0 // events before this index are sent alone
+	alone := 0               // events before this index are sent alone
+	var search time.Duration // that lines without an answer have taken, with the starts and pauses before them
 	for from, tries := 0, 0; from < len(events); {
+		begun := time.Now()
 		if err := t.dialogue.Open(ctx); err != nil {
 			fail(results[from:], err)
 			return results
@@ -31,15 +39,22 @@ func (t *transform) ask(ctx context.Context, events []*event.Event) []result {
 		case ctx.Err() != nil || !childproc.Crashed(err):
 			fail(results[from:], plugin.Unavailable(err))
 			return results
-		case n > 1:
-			alone = from + n
-			continue
 		default:
+			t.dialogue.Program().Suspect()
+			search += time.Since(begun)
+			alone = max(alone, from+n)
+			if n > 1 {
+				continue
+			}
 			if tries++; tries < t.opts.MaxDeliveries {
-				alone = max(alone, from+1)
 				continue
 			}
 			results[from].err = fmt.Errorf("the program has failed on the event %d times: %w", tries, err)
+			if search > t.maxSearch {
+				err = fmt.Errorf("the program has ended or hung for %v on events before this one: mend the program, or lower timeout: %w", search.Round(time.Second), err)
+				fail(results[from+1:], plugin.Unavailable(err))
+				return results
+			}
 		}
 		from, tries = from+n, 0
 	}

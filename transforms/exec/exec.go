@@ -78,12 +78,13 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &transform{opts: o, dialogue: childproc.NewDialogue(program)}, nil
+	return &transform{opts: o, maxSearch: maxSearch, dialogue: childproc.NewDialogue(program)}, nil
 }
 
 // transform sends events to its process: those of a batch at once, if the router announces them by Prepare.
 type transform struct {
-	opts Options
+	opts      Options
+	maxSearch time.Duration // shorter in tests
 
 	mu       sync.Mutex // guards the fields below; a call may come after Close
 	dialogue *childproc.Dialogue
@@ -124,6 +125,9 @@ func (t *transform) Apply(ctx context.Context, e *event.Event, emit func(*event.
 	}
 	return nil
 }
+
+// Probe is part of [plugin.Prober].
+func (t *transform) Probe(context.Context) []plugin.Finding { return t.dialogue.Program().Probe() }
 
 // Close is part of [plugin.Closer].
 func (t *transform) Close(ctx context.Context) error {

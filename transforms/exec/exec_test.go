@@ -101,32 +101,6 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// poisoned is a program that ends on the payload "poison", hangs on "hang", and passes others on.
-const poisoned = `
-import json, sys, time
-sys.stdin.readline()
-print('{"ready":1}', flush=True)
-for line in sys.stdin:
-    m = json.loads(line)
-    payloads = [e["data"] for e in m["events"]]
-    if "poison" in payloads: sys.exit(7)
-    if "hang" in payloads: time.sleep(1000)
-    print(json.dumps({"ack": m["batch"], "events": [{"of": i} for i in range(len(payloads))]}), flush=True)
-`
-
-// TestPoison proves that an event on which the program ends or hangs fails alone, also among others, and after max_deliveries.
-func TestPoison(t *testing.T) {
-	t.Parallel()
-	tr := newTransform(t, func(o *Options) { o.MaxDeliveries, o.Timeout = 2, options.Duration(2*time.Second) }, "/usr/bin/python3", "-c", poisoned)
-	got := apply(testenv.Context(t), tr, "a", "poison", "b", "c")
-	if len(got) != 4 || got[0] != "a" || !strings.Contains(got[1], "error: the program has failed on the event 2 times") || !strings.Contains(got[1], "exit status 7") || got[2] != "b" || got[3] != "c" {
-		t.Errorf("got %q", got)
-	}
-	if got = apply(testenv.Context(t), tr, "hang", "d"); len(got) != 2 || !strings.Contains(got[0], "not answered a batch in time") || got[1] != "d" {
-		t.Errorf("got %q", got)
-	}
-}
-
 // TestUnavailable proves that a program which cannot start makes the transform unavailable, and that ctx ends a call.
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
