@@ -209,6 +209,7 @@ func (a *Admin) status(r *http.Request) any {
 	if err := o.Status.Conserved(); err != nil {
 		o.Conserved = err.Error()
 	}
+	a.errorsFor(r).status(&o.Status)
 	o.Health = a.health(o.Status)
 	return o
 }

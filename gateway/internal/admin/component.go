@@ -38,7 +38,7 @@ type ComponentPage struct {
 
 // serveComponent answers with a [ComponentPage].
 func (a *Admin) serveComponent(w http.ResponseWriter, r *http.Request) {
-	p := ComponentPage{Kind: r.PathValue("kind"), Name: r.PathValue("name"), Now: time.Now(), Failures: []stats.Failure{}, Lists: []string{}}
+	p := ComponentPage{Kind: r.PathValue("kind"), Name: r.PathValue("name"), Now: time.Now(), Lists: []string{}}
 	in, runs := a.Router.Inspect(p.Kind, p.Name)
 	d := a.descriptions.Load()
 	if !runs || d == nil {
@@ -54,7 +54,11 @@ func (a *Admin) serveComponent(w http.ResponseWriter, r *http.Request) {
 	if in.Sink != nil {
 		p.Lists = append(p.Lists, in.Sink.Lists()...)
 	}
-	p.Failures = append(p.Failures, in.Failures...)
+	errs, component := a.errorsFor(r), p.Kind+" "+p.Name
+	p.Failures = errs.failures(component, in.Failures)
+	if p.Health != nil {
+		p.Health.LastError = errs.text(component, p.Health.LastError)
+	}
 	if l, known := a.history.RecentLatency(p.Name); known && in.Sink != nil {
 		p.Latency = &l
 	}

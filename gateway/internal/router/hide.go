@@ -60,3 +60,27 @@ func (b *builder) hide(g Graph) {
 		})
 	}
 }
+
+// ShownErrors returns the components, such as "route NAME", whose errors quote no field that a route hides: those of which viewers see all of an
+// event. An error of a transform may reach the source of the route too, with the nack.
+func (r *Router) ShownErrors() map[string]bool {
+	r.mu.Lock()
+	p := r.now
+	r.mu.Unlock()
+	shown := map[string]bool{}
+	for _, s := range p.sources {
+		shown["source "+s.Name] = true
+	}
+	for _, s := range p.sinks {
+		shown["sink "+s.Name] = s.Hide.Load() == nil
+	}
+	for _, rt := range p.routes {
+		shown["route "+rt.spec.Name] = rt.policy() == nil
+		if rt.policy() != nil {
+			for _, name := range rt.spec.From {
+				shown["source "+name] = false
+			}
+		}
+	}
+	return shown
+}
