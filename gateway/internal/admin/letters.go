@@ -56,10 +56,12 @@ func letterError(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	var wrong requestError
 	switch {
-	case errors.Is(err, letters.ErrNotFound):
+	case errors.Is(err, letters.ErrNotFound), errors.Is(err, letters.ErrNoReplay):
 		status = http.StatusNotFound
 	case errors.Is(err, letters.ErrBusy):
 		status = http.StatusConflict
+	case errors.Is(err, letters.ErrNotRunning):
+		status = http.StatusServiceUnavailable
 	case errors.As(err, &wrong):
 		status = http.StatusBadRequest
 	}

@@ -3,7 +3,6 @@ package letters
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 )
@@ -38,15 +37,19 @@ func NewReplays(c Collection, deliver Deliver) *Replays {
 	}
 }
 
-// ErrBusy is the error for a replay while another one runs.
-var ErrBusy = errors.New("another replay is under way: wait for its end, or cancel it")
+// The errors of Replays.
+var (
+	ErrBusy       = errors.New("another replay is under way: wait for its end, or cancel it")
+	ErrNoReplay   = errors.New("there is no such replay, or not any more: list the latest replays")
+	ErrNotRunning = errors.New("the gateway is starting or stopping: try again later")
+)
 
 // Start begins a replay.
 func (r *Replays) Start(q ReplayRequest) (ReplayState, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.open {
-		return ReplayState{}, errors.New("the gateway is starting or stopping: try again later")
+		return ReplayState{}, ErrNotRunning
 	}
 	if n := len(r.list); n > 0 && r.list[n-1].Ended == nil {
 		return ReplayState{}, ErrBusy
@@ -79,7 +82,7 @@ func (r *Replays) Wait(ctx context.Context, id int) (ReplayState, error) {
 		p := r.find(id)
 		if p == nil {
 			r.mu.Unlock()
-			return ReplayState{}, fmt.Errorf("there is no replay %d", id)
+			return ReplayState{}, ErrNoReplay
 		}
 		s, changed := p.state(), p.changed
 		r.mu.Unlock()
@@ -100,7 +103,7 @@ func (r *Replays) Cancel(id int) (ReplayState, error) {
 	defer r.mu.Unlock()
 	p := r.find(id)
 	if p == nil {
-		return ReplayState{}, fmt.Errorf("there is no replay %d", id)
+		return ReplayState{}, ErrNoReplay
 	}
 	if p.Ended == nil {
 		p.Canceled = true

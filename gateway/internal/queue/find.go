@@ -10,8 +10,8 @@ type Found struct {
 	Blocked  bool      // it waits behind an earlier event of its key
 }
 
-// maxLooked bounds the events that Find looks at under one hold of the lock: a fraction of a millisecond.
-const maxLooked = 4096
+// maxExamined bounds the events and lanes that Find examines under one hold of the lock: a fraction of a millisecond.
+const maxExamined = 4096
 
 // Find returns the events with an ID that wait in the queue. It does not hold the lock for long, so it can miss an event that moves meanwhile.
 // Those in flight are not in the queue.
@@ -19,18 +19,18 @@ func (q *Queue) Find(id string) (found []Found) {
 	for n, more := uint64(0), true; more; {
 		n, more = q.findInRing(id, n, &found)
 	}
-	for i, more := 0, true; more; i += maxLooked {
-		more = q.findDelayed(id, i, &found)
+	for lane, at, more := 0, 0, true; more; {
+		lane, at, more = q.findDelayed(id, lane, at, &found)
 	}
 	return found
 }
 
-// findInRing looks at the events of the ring from number n on. It returns where to go on.
+// findInRing examines the events of the ring from number n on. It returns the number at which the next call begins.
 func (q *Queue) findInRing(id string, n uint64, found *[]Found) (next uint64, more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n = max(n, q.head)
-	for end := min(q.tail, n+maxLooked); n < end; n++ {
+	for end := min(q.tail, n+maxExamined); n < end; n++ {
 		if it := q.slot(n); it.Event != nil && it.Event.ID == id {
 			*found = append(*found, foundOf(it, n < q.next))
 		}
@@ -38,22 +38,23 @@ func (q *Queue) findInRing(id string, n uint64, found *[]Found) (next uint64, mo
 	return n, n < q.tail
 }
 
-// findDelayed looks at the delayed events of lanes with nothing in flight, from index i on.
-func (q *Queue) findDelayed(id string, i int, found *[]Found) (more bool) {
+// findDelayed examines the delayed events of lanes with nothing in flight: of the lane with this index from the event at on, and of the next
+// lanes. It returns the lane and the event at which the next call begins.
+func (q *Queue) findDelayed(id string, lane, at int, found *[]Found) (nextLane, next int, more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	looked := 0
-	for end := i + maxLooked; i < min(end, len(q.lanes.ready)); i++ {
-		for j := range q.lanes.ready[i].delayed {
-			if it := &q.lanes.ready[i].delayed[j]; it.Event.ID == id {
-				*found = append(*found, foundOf(it, j > 0))
-			}
-			if looked++; looked > 2*maxLooked {
-				return true
+	for left := maxExamined; lane < len(q.lanes.ready); lane, at, left = lane+1, 0, left-1 {
+		delayed := q.lanes.ready[lane].delayed
+		for ; at < len(delayed) && left > 0; at, left = at+1, left-1 {
+			if it := &delayed[at]; it.Event.ID == id {
+				*found = append(*found, foundOf(it, at > 0))
 			}
 		}
+		if left <= 0 {
+			return lane, at, true
+		}
 	}
-	return i < len(q.lanes.ready)
+	return lane, 0, false
 }
 
 func foundOf(it *Item, blocked bool) Found {
