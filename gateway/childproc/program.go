@@ -122,6 +122,9 @@ func (p *Program) firstLine(extra []Extra) []byte {
 	b = appendText(append(b, `,"name":`...), []byte(p.env.Name))
 	b = append(append(b, `,"options":`...), p.hello...)
 	b = strconv.AppendInt(append(b, `,"max_line":`...), int64(p.opts.MaxLine), 10)
+	if p.env.DryRun {
+		b = append(b, `,"dry_run":true`...)
+	}
 	for _, e := range extra {
 		b = append(appendText(append(b, ','), []byte(e.Name)), ':')
 		b = append(b, e.JSON...)
