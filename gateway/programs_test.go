@@ -43,6 +43,9 @@ func TestProgramsAreTypes(t *testing.T) {
 	if out, ok := runWithPrograms(t, folder, "check", config); !ok || !strings.Contains(out, "is right") {
 		t.Errorf("check: %s", out)
 	}
+	if out, ok := runWithPrograms(t, "", "check", config); ok || !strings.Contains(out, `unknown sink type "lines"`) || !strings.Contains(out, "GATEWAY_PLUGINS names its folder") {
+		t.Errorf("check without the folder: %s", out)
+	}
 	writeFile(t, filepath.Join(folder, "wrong.json"), `{"protocol":1,"kind":"sink","name":"stdout","summary":"Has a name that is taken."}`)
 	if out, ok := runWithPrograms(t, folder, "plugins"); ok || !strings.Contains(out, `"stdout": the name is used twice`) {
 		t.Errorf("a name that is taken: %s", out)
@@ -53,6 +56,11 @@ func TestProgramsAreTypes(t *testing.T) {
 	}
 	if out, ok := runWithPrograms(t, "", "conformance", "--options", `{"path":"`+filepath.Join(folder, "out")+`"}`, "/usr/bin/python3", example); !ok || strings.Count(out, "ok    ") < 6 {
 		t.Errorf("conformance: %s", out)
+	}
+	taken := filepath.Join(t.TempDir(), "taken.sh")
+	writeFile(t, taken, `echo '{"protocol":1,"kind":"sink","name":"x","summary":"s","options":[{"name":"timeout","type":"text","doc":"d"},{"name":"memory","type":"text","doc":"d"}]}'`)
+	if out, ok := runWithPrograms(t, "", "conformance", "/bin/sh", taken); ok || !strings.Contains(out, "timeout") || !strings.Contains(out, "memory") {
+		t.Errorf("conformance of options whose names are taken: %s", out)
 	}
 	if out, ok := runWithPrograms(t, "", "conformance", "--kind", "sink", "/bin/cat"); ok || !strings.Contains(out, "FAIL  it is ready") {
 		t.Errorf("conformance of cat: %s", out)

@@ -169,7 +169,7 @@ from the file that NAME_FILE names.`,
 	root.Flags().StringVar(&f.data, "data", "", "`folder` in which the embedded servers store their data; without it, the data is lost on exit")
 	root.AddCommand(checkCommand(set, f), testCommand(set, f), pluginsCommand(set), tailCommand(set, f), replayCommand(set, f),
 		statusCommand(f), topCommand(f), tapCommand(f), reloadCommand(f), logLevelCommand(f), deadLettersCommand(set, f), whereCommand(f), attemptsCommand(f), clientsCommand(f),
-		initCommand(set), conformanceCommand(), buildCommand(), newCommand(), importCommand(set), schemaCommand(set), versionCommand())
+		initCommand(set), conformanceCommand(f), buildCommand(), newCommand(), importCommand(set), schemaCommand(set), versionCommand())
 	completeFlag(root, "route", set, f, routeNames)
 	taken := []string{"help", "completion"} // cobra's
 	for _, c := range root.Commands() {
@@ -218,7 +218,7 @@ func (f *flags) load(set plugin.Set) (*config.Config, error) {
 	}
 	cfg, problems := config.Load(config.Request{Files: f.files, Pipes: f.pipes, Env: env, Plugins: set, Routes: f.routes, Offline: f.offline, ACME: f.features.acme != nil})
 	if len(problems) > 0 {
-		err := configError(problems)
+		err := hintAtPrograms(configError(problems), problems)
 		if warnings := env.Warnings(); len(warnings) > 0 { // they may explain why a variable is not set
 			err = fmt.Errorf("%w\nwarnings: %d\n%w", err, len(warnings), warnings)
 		}

@@ -167,7 +167,7 @@ import (
 
 func main() {
 	own := plugin.Set{Sources: sources.All(), Transforms: transforms.All(), Sinks: sinks.All()}
-	app.Main(own.Join(` + strings.TrimPrefix(sets.String(), ", ") + `))
+	app.Main(own.Join(` + strings.TrimPrefix(sets.String(), ", ") + `), app.Programs(sources.Program, transforms.Program, sinks.Program))
 }
 `
 }

@@ -15,7 +15,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-func conformanceCommand() *cobra.Command {
+func conformanceCommand(f *flags) *cobra.Command {
 	var kind, given, secrets string
 	var acks, stateful bool
 	cmd := &cobra.Command{
@@ -29,7 +29,7 @@ The exit status is 0 if the program follows all rules, else 1.`,
 		Example: `  gateway conformance --options '{"path":"/tmp/out"}' python3 sinks/exec/example.py`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
-			s := conformance.Subject{Command: args, Kind: plugin.Kind(kind), Acks: acks, Stateful: stateful}
+			s := conformance.Subject{Command: args, Kind: plugin.Kind(kind), Acks: acks, Stateful: stateful, Fits: f.features.programs.check}
 			s.Config.Limits = childproc.Defaults()
 			for _, variable := range os.Environ() {
 				name, value, _ := strings.Cut(variable, "=")

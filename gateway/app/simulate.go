@@ -28,7 +28,7 @@ const parkedSink = "dead letters"
 // testResult holds what a test has delivered.
 type testResult struct {
 	at      map[string]*recorder // by the name of the sink, and config.DeadLetters
-	reasons []string             // why events were parked
+	reasons []string             // why events were parked, dropped or passed on
 	clients []clientResult       // of the test's clients, in their order
 }
 
@@ -83,7 +83,12 @@ func simulate(ctx context.Context, cfg *config.Config, t config.Test) (*testResu
 	for _, e := range got.at[parkedSink].events {
 		component, _ := e.Attr(plugin.DeadLetterComponent)
 		reason, _ := e.Attr(plugin.DeadLetterReason)
-		got.reasons = append(got.reasons, component+": "+reason)
+		got.reasons = append(got.reasons, "parked by "+component+": "+reason)
+	}
+	for _, route := range r.Status().Routes {
+		if route.Errors > route.DeadLettered { // on_error: drop or pass hides the others
+			got.reasons = append(got.reasons, fmt.Sprintf("route %s: its transforms failed on %d events, and on_error dropped them or passed them on; the last error: %s", route.Name, route.Errors-route.DeadLettered, route.LastError))
+		}
 	}
 	for _, c := range t.Clients {
 		got.clients = append(got.clients, clientView(cfg, c, got.at[c.Sink]))

@@ -33,7 +33,7 @@ func compare(t config.Test, got *testResult) string {
 	}
 	if b.Len() > 0 {
 		for _, reason := range got.reasons {
-			fmt.Fprintf(&b, "  parked by %s\n", reason)
+			fmt.Fprintf(&b, "  %s\n", reason)
 		}
 	}
 	return b.String()

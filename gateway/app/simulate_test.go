@@ -49,17 +49,22 @@ func TestRunTests(t *testing.T) {
     events: [{kind: list, lines: 7}, '{"kind":"x","a":1.50,"b":[1,2]}']
     expect:
       b: ['{"b":[1,3],"a":1.5,"kind":"x"}', more]
+  hidden failure:
+    source: numbered
+    events: ['{"n":1}']
+    expect: {a: []}
 `
 	out, err = commandLine(t, nil, "test", "-c", writeConfig(t, wrong))
 	for _, want := range []string{
 		"ok      right\n", "FAILED  wrong\n", ":36:7: b: 2 expected, 1 arrived\n", "    -    3\n    +    2\n", `    -event 2: no JSON: "more"`,
 		"  parked by route split, transform lines: the field lines is not an array\n",
+		"  route numbers: its transforms failed on 1 events, and on_error dropped them or passed them on; the last error: ",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it does not say %q, but\n%s", want, out)
 		}
 	}
-	if strings.Contains(out, `"a": 1.50`) || err == nil || err.Error() != "1 of 3 tests failed" {
+	if strings.Contains(out, `"a": 1.50`) || err == nil || err.Error() != "2 of 4 tests failed" {
 		t.Errorf("%v\n%s", err, out)
 	}
 	out, err = commandLine(t, nil, "test", "--route", "numbers", "-c", writeConfig(t, testedConfig))

@@ -102,8 +102,7 @@ func (m *Manifest) check() error {
 		}
 	}
 	if len(problems) == 0 {
-		limits := Defaults() // whose names are taken
-		for _, text := range options.Lint(m.newOptions(&limits).Interface()) {
+		for _, text := range options.Lint(m.newOptions().Interface()) {
 			report("%s", text)
 		}
 	}

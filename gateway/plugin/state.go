@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 )
 
-// State stores small values of a component, such as a cursor, where they survive a restart and a crash of the gateway. A
+// State stores small values of a component, such as a cursor or a count for each key of events, where they survive a restart and a crash of the gateway. A
 // type whose plugins use it has the capability [KeepsState]. The operator chooses where it is stored: in files, in Redis or in
 // PostgreSQL. The methods are safe for concurrent use. They do I/O: a plugin calls them in Open, Run, Write, Apply and Close, and never
 // while it is built.
@@ -18,7 +17,7 @@ import (
 //
 // An error is marked by [Unavailable] if the store cannot be reached or written at present.
 type State interface {
-	// Get returns the value of a key; nil if there is none.
+	// Get returns the value of a key, which is any text; nil if there is none.
 	Get(ctx context.Context, key string) ([]byte, error)
 	// Put stores a value of at most [MaxStateValue] bytes. When it returns nil, the value is durable. An empty value deletes the key.
 	Put(ctx context.Context, key string, value []byte) error
@@ -27,15 +26,10 @@ type State interface {
 // MaxStateValue is the maximum length of a value of a [State], in bytes.
 const MaxStateValue = 64 << 10
 
-var validStateKey = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,99}$`)
-
-// CheckState returns an error if a [State] must refuse a key, or a value. Implementations call it.
+// CheckState returns an error if a [State] must refuse a value. Implementations call it.
 func CheckState(key string, value []byte) error {
-	if !validStateKey.MatchString(key) {
-		return Permanent(fmt.Errorf("the key %q of the state is malformed: use up to 100 letters, digits, _ . and -, and no . or - first", key))
-	}
 	if len(value) > MaxStateValue {
-		return Permanent(fmt.Errorf("the value of the key %s of the state has %d bytes: store at most %d", key, len(value), MaxStateValue))
+		return Permanent(fmt.Errorf("the value of the key %q of the state has %d bytes: store at most %d", key, len(value), MaxStateValue))
 	}
 	return nil
 }

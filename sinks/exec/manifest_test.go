@@ -91,7 +91,6 @@ func TestWrongManifests(t *testing.T) {
 		`{"protocol":1,"kind":"sink","name":"x","summary":"s","options":[{"name":"a","type":"number","doc":"d"}]}`:                `there is no type "number"`,
 		`{"protocol":1,"kind":"sink","name":"x","summary":"s","options":[{"name":"a","type":"integer","doc":"d","default":"x"}]}`: "the default",
 		`{"protocol":1,"kind":"sink","name":"x","summary":"s","options":[{"name":"A b","type":"text","doc":"d"}]}`:                "no valid name of an option",
-		`{"protocol":1,"kind":"sink","name":"x","summary":"s","options":[{"name":"max_line","type":"size","doc":"d"}]}`:           "the option max_line is defined twice",
 		`{"protocol":1,"kind":"sink","name":"x","summary":"s","more":1}`:                                                          `unknown field "more"`,
 		`not JSON`: "does not match the protocol",
 	} {

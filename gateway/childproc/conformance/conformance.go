@@ -29,6 +29,8 @@ type Subject struct {
 	// Acks is set if a source resumes, and Stateful if a transform depends on earlier events. Check sets them, too, if the description of
 	// the program has these capabilities.
 	Acks, Stateful bool
+	// Fits returns an error if a gateway refuses the description of the program; nil accepts each.
+	Fits func(childproc.Manifest) error
 }
 
 // Timeout is how long the program may take for each step.
@@ -100,6 +102,11 @@ func (r *run) describe() {
 	if err != nil {
 		r.errorf("%v", err)
 		return
+	}
+	if r.subject.Fits != nil {
+		if err := r.subject.Fits(m); err != nil {
+			r.errorf("%v", err)
+		}
 	}
 	if r.subject.Kind != "" && r.subject.Kind != m.Kind {
 		r.errorf("the program is a %s, and was checked as a %s", m.Kind, r.subject.Kind)

@@ -8,8 +8,11 @@ package state
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"sync"
 
 	"eventgateway/gateway/options"
@@ -72,12 +75,9 @@ type component struct {
 
 // Get is part of [plugin.State].
 func (c *component) Get(ctx context.Context, key string) ([]byte, error) {
-	if err := plugin.CheckState(key, nil); err != nil {
-		return nil, err
-	}
-	value, err := c.store.get(ctx, c.scope, key)
+	value, err := c.store.get(ctx, c.scope, storedKey(key))
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the state %s of %s: %w", key, c.scope, err)
+		return nil, fmt.Errorf("cannot read the state %q of %s: %w", key, c.scope, err)
 	}
 	return value, nil
 }
@@ -89,12 +89,27 @@ func (c *component) Put(ctx context.Context, key string, value []byte) error {
 	}
 	term, err := c.term()
 	if err == nil {
-		err = c.store.put(ctx, c.scope, key, value, term)
+		err = c.store.put(ctx, c.scope, storedKey(key), value, term)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot store the state %s of %s: %w", key, c.scope, err)
+		return fmt.Errorf("cannot store the state %q of %s: %w", key, c.scope, err)
 	}
 	return nil
+}
+
+var plainKey = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,99}$`)
+
+// storedKey returns the key under which a store keeps a key of a component: a name that a file can have. A plain key is itself. Any other
+// one is = and its bytes in hexadecimal digits, or =sha256- and its hash if it has more than 100 bytes.
+func storedKey(key string) string {
+	switch {
+	case plainKey.MatchString(key):
+		return key
+	case len(key) <= 100:
+		return "=" + hex.EncodeToString([]byte(key))
+	}
+	hash := sha256.Sum256([]byte(key))
+	return "=sha256-" + hex.EncodeToString(hash[:])
 }
 
 // fenced returns the error of an earlier leader.

@@ -46,7 +46,7 @@ const exampleText = "\n```yaml\ntransforms:\n  up: {type: upper}\n```\n\n```json
 
 // TestSuiteFindsPlantedFaults checks that the suite finds each planted fault, under the rule that it violates.
 func TestSuiteFindsPlantedFaults(t *testing.T) {
-	all := slices.Concat(typeFaults(), buildFaults(), sinkFaults(), sinkFailureFaults(), operatorFaults(), sourceFaults(), sourceAckFaults(), requestFaults(), transformFaults(), batchFaults(), closeFaults())
+	all := slices.Concat(typeFaults(), buildFaults(), sinkFaults(), sinkFailureFaults(), operatorFaults(), sourceFaults(), sourceAckFaults(), requestFaults(), transformFaults(), prepareFaults(), batchFaults(), closeFaults())
 	if len(all) < 250 {
 		t.Errorf("only %d faults are planted", len(all))
 	}
@@ -108,7 +108,7 @@ func rulesNamed(rules []rule, name string) (out []rule) {
 func TestSuiteAcceptsFaultlessPlugins(t *testing.T) {
 	for name, rules := range map[string]func(testing.TB) []rule{
 		"sink": faultlessSink, "source": faultlessSource, "source that replays": faultlessReplayingSource, "transform": faultlessTransform, "batch transform": faultlessBatchTransform,
-		"stateful transform": faultlessStatefulTransform, "source of requests": faultlessRequestSource,
+		"stateful transform": faultlessStatefulTransform, "source of requests": faultlessRequestSource, "preparing transform": preparingRules(""),
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := defaultSettings()

@@ -18,7 +18,7 @@ type SourceHarness struct {
 	// for each rule; the rule may build several instances with these options.
 	Reachable, Unreachable func(opts any)
 	// Serve is called with the environment of each instance before its Run; nil if the source mounts
-	// no handler on env.HTTP.
+	// no handler on env.HTTP. There it is a [*Mounter]: httptest.NewServer(env.HTTP.(*plugintest.Mounter).Pages).
 	Serve func(t testing.TB, env plugin.Env)
 	// Send sends payloads to the source, each once; nil if the source makes
 	// events by itself. It may wait for the source's answer.

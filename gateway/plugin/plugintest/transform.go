@@ -108,7 +108,7 @@ func transformRules(h TransformHarness) []rule {
 	}
 	rules := []rule{
 		{ruleCases, h.checkCases}, {ruleContext, h.checkContext}, {ruleEventUnchanged, nil}, {ruleEmitted, nil}, {ruleEmitEnds, nil},
-		{ruleReuse, h.checkReuse}, {ruleApplyAnyEvent, h.checkAnyEvent}, {ruleApplyUnavailable, h.checkUnavailable}, {ruleExample, h.checkExample},
+		{ruleReuse, h.checkReuse}, {rulePrepare, h.checkPrepare}, {ruleApplyAnyEvent, h.checkAnyEvent}, {ruleApplyUnavailable, h.checkUnavailable}, {ruleExample, h.checkExample},
 	}
 	return append(rules, commonRules(s)...)
 }
