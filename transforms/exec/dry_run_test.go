@@ -14,7 +14,7 @@ func TestDryRun(t *testing.T) {
 	t.Parallel()
 	for _, dry := range []bool{true, false} {
 		o, env := Type().Defaults().(*Options), plugintest.Env(t)
-		o.Command = []string{"/bin/sh", "-c", `read h; echo '{"ready":1}'; read b; case $h in *'"dry_run":true'*) dry=true;; *) dry=false;; esac; echo '{"ack":1,"events":[{"of":0,"data":'$dry'}]}'; read end`}
+		o.Command = []string{"/bin/sh", "-c", `read h; echo '{"ready":1}'; read b; case $h in *'"dry_run":true'*) dry=true;; *) dry=false;; esac; echo '{"ack":1,"events":[{"of":0,"data":'$dry'}]}'; read end; exit 0`}
 		env.DryRun = dry
 		tr, err := Type().Build(o, env)
 		if err != nil {
