@@ -194,7 +194,7 @@ routes: {all: {from: [made], through: [check, hide], to: [log], dead_letter: par
 	}
 }
 
-// TestAttemptsAreBounded proves that a sink keeps the latest 200 attempts, and few bytes of large events.
+// TestAttemptsAreBounded proves that a sink stores the latest 200 attempts, and few bytes of large events.
 func TestAttemptsAreBounded(t *testing.T) {
 	t.Parallel()
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))

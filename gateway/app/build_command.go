@@ -31,7 +31,7 @@ with --source. Modules that are not on this machine are fetched as the go comman
 		Args: noArgs,
 		RunE: runs(func(cmd *cobra.Command, _ []string) error {
 			if len(with) == 0 {
-				return errors.New("which plugins? gateway build --with MODULE")
+				return errors.New("no plugins are named: give each module by --with MODULE")
 			}
 			return build(cmd.Context(), cmd.ErrOrStderr(), with, source, output)
 		}),
@@ -108,7 +108,7 @@ func build(ctx context.Context, w io.Writer, with []string, source, output strin
 	}
 	next := filepath.Join(dir, "built")
 	if err := runGo(ctx, w, dir, "build", "-mod=mod", "-ldflags=-s -w", "-o", next, "."); err != nil {
-		return fmt.Errorf("%w: does each module have func Plugins() plugin.Set?", err)
+		return fmt.Errorf("%w: see that each module has func Plugins() plugin.Set", err)
 	}
 	// It refuses to start if its types are invalid, such as two of one name.
 	if text, err := exec.CommandContext(ctx, next, "plugins").CombinedOutput(); err != nil {

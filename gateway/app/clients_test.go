@@ -67,7 +67,7 @@ routes: {all: {from: [made], to: [browsers, log]}}
 	}
 }
 
-// TestOperatorsNeedTheRole proves that the role read may look at clients and attempts, and change nothing.
+// TestOperatorsNeedTheRole proves that the role read may list clients and attempts, and change nothing.
 func TestOperatorsNeedTheRole(t *testing.T) {
 	t.Parallel()
 	r := startGateway(t, writeConfig(t, `
@@ -93,7 +93,7 @@ routes: {all: {from: [made], to: [browsers, shop]}}
 	}
 }
 
-// TestClientStaysAway proves that a client that an operator has disconnected says why, and connects again only if it is asked to.
+// TestClientStaysAway proves that a client that an operator has disconnected shows the reason, and connects again only when its user requests it.
 func TestClientStaysAway(t *testing.T) {
 	inEngines(t, func(t *testing.T, e engine) {
 		s := startScript(t, nil)

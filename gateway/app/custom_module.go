@@ -57,7 +57,7 @@ func checkout(dir string) (string, error) {
 			return checkout(replaced)
 		}
 		if at == filepath.Dir(at) {
-			return "", fmt.Errorf("the module %s has no home to be fetched from, and this folder is in no checkout of it: %s", gatewayModule, hint)
+			return "", fmt.Errorf("the module %s is not published, and this folder is in no checkout of it: %s", gatewayModule, hint)
 		}
 	}
 }

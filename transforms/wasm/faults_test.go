@@ -108,7 +108,7 @@ func TestFailKeepsTheInstance(t *testing.T) {
 	}
 }
 
-// TestStopIsNoFault proves that a call that is interrupted by the end of its context is not counted, and that the source brings its event again.
+// TestStopIsNoFault proves that a call that is interrupted by the end of its context is not counted, and that its event is redelivered.
 func TestStopIsNoFault(t *testing.T) {
 	tr := instance(t, faults(t), func(o *Options) { o.Timeout = options.Duration(time.Minute) })
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)

@@ -7,14 +7,14 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// Mounts passes on the handlers that a component mounts while it is built, and keeps them.
+// Mounts mounts the handlers of a component while it is built, and stores them for later tables.
 type Mounts struct {
 	to   plugin.Mounter // nil once the component is built
 	made []mount
 }
 
-// errBuilt is the error of a handler that is mounted too late.
-var errBuilt = errors.New("the component is built already; mount all handlers while it is built")
+// errBuilt is the error of a handler that is mounted after the component was built.
+var errBuilt = errors.New("the component is built already: mount all handlers while it is built")
 
 // built forgets the table of handlers: a component may be part of many graphs, and the table of its
 // first one has handlers of components that were removed.

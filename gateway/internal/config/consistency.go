@@ -64,7 +64,7 @@ func (g *graph) checkLossless(graph router.Graph, sinks map[string]router.SinkSp
 			if !answers && !source.Type.HasWith(source.Options, plugin.Replays) {
 				continue
 			}
-			if !answers { // else the sender is told that its event cannot be delivered
+			if !answers { // else the sender gets the answer that its event was not delivered
 				g.checkFailureHandling(r, from)
 			}
 			for i, t := range r.Through {
@@ -75,7 +75,7 @@ func (g *graph) checkLossless(graph router.Graph, sinks map[string]router.SinkSp
 			}
 			for _, to := range r.To {
 				if answers {
-					g.checkTellsSenders(sinks, to, from, checked)
+					g.checkAnswersSenders(sinks, to, from, checked)
 					continue
 				}
 				g.checkKeepsEvents(sinks, to, from, checked)
@@ -88,9 +88,9 @@ func (g *graph) checkLossless(graph router.Graph, sinks map[string]router.SinkSp
 	}
 }
 
-// checkTellsSenders checks a sink of a source that answers its senders: it must not drop events of which a sender waits to hear, and not keep
-// them for the pauses of a schedule.
-func (g *graph) checkTellsSenders(sinks map[string]router.SinkSpec, to, from string, checked map[string]bool) {
+// checkAnswersSenders checks a sink of a source that answers its senders: it must not drop events whose sender waits for an answer, and not
+// delay them by a schedule.
+func (g *graph) checkAnswersSenders(sinks map[string]router.SinkSpec, to, from string, checked map[string]bool) {
 	s, defined := sinks[to]
 	d := s.Delivery
 	if d.DeadLetter != "" && !d.BestEffort {

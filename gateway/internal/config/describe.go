@@ -88,7 +88,7 @@ func (c *Config) Describe(kind, name string) (d Component, found bool) {
 	return d, true
 }
 
-// describe returns what the type and its options say of a component.
+// describe returns the description of a component by its type and options.
 func describe[T any](c *Config, path string, typ plugin.Type[T], opts any, r *options.Redactor) Component {
 	return Component{Type: typ.Name(), Summary: typ.Summary(), Capabilities: typ.Capabilities(), Options: c.options(path, opts, typ.Defaults(), r)}
 }
@@ -105,8 +105,8 @@ func (c *Config) transform(name string) (t router.TransformSpec, found bool) {
 	return t, false
 }
 
-// options returns the options of one struct of the component at a path. A value that is kept out of the file, in a variable, is
-// hidden; a URL is shown without its secrets.
+// options returns the options of one struct of the component at a path. It hides a value that comes from a variable, and
+// the secrets of a URL.
 func (c *Config) options(path string, opts, defaults any, r *options.Redactor) []Option {
 	redact := func(text string) string {
 		if r != nil {

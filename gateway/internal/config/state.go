@@ -20,7 +20,7 @@ func (c *Config) setStateFolder(r Request) {
 	}
 }
 
-// StateUsers returns the components that keep state, as paths: sources.feed.
+// StateUsers returns the components that store state, as paths: sources.feed.
 func (c *Config) StateUsers() (paths []string) {
 	for _, s := range c.Graph.Sources {
 		if s.Type.HasWith(s.Options, plugin.KeepsState) {

@@ -22,7 +22,7 @@ const (
 )
 
 // ErrRedisAway is the error of [Demo.TakeRedis] while Redis is stopped.
-var ErrRedisAway = errors.New("Redis is away already: wait until it is back")
+var ErrRedisAway = errors.New("Redis is stopped already: wait until it runs again")
 
 // Demo changes orders on embedded servers, and stops Redis for a while, so that a visitor sees events flow and queues fill. What it has begun
 // ends by itself, and when its context ends.

@@ -108,8 +108,8 @@ func TestStoreEvictsTheOldest(t *testing.T) {
 	}
 }
 
-// TestStoreRewritesWhatWasRemoved proves that removed letters make room before others are evicted.
-func TestStoreRewritesWhatWasRemoved(t *testing.T) {
+// TestStoreRewritesSegments proves that removed letters make room before others are evicted.
+func TestStoreRewritesSegments(t *testing.T) {
 	s := openStore(t, Options{Path: t.TempDir(), MaxBytes: 1 << 20})
 	kept := 0
 	for n := range 200 {
@@ -129,7 +129,7 @@ func TestStoreRewritesWhatWasRemoved(t *testing.T) {
 	}
 }
 
-// TestStoreExpires proves that letters older than max_age go, and are counted.
+// TestStoreExpires proves that letters older than max_age expire, and are counted.
 func TestStoreExpires(t *testing.T) {
 	folder := t.TempDir()
 	s := openStore(t, Options{Path: folder})
@@ -148,8 +148,8 @@ func TestStoreExpires(t *testing.T) {
 	}
 }
 
-// TestStoreIsOfOneProcess proves that a folder has one user at a time.
-func TestStoreIsOfOneProcess(t *testing.T) {
+// TestStoreBelongsToOneProcess proves that only one store has a folder open at a time.
+func TestStoreBelongsToOneProcess(t *testing.T) {
 	s := openStore(t, Options{Path: t.TempDir()})
 	err := New(s.opts, s.log).Open()
 	if err == nil || !strings.Contains(err.Error(), "another process has locked the folder") {
@@ -157,8 +157,8 @@ func TestStoreIsOfOneProcess(t *testing.T) {
 	}
 }
 
-// TestStoreWithoutADisk proves that letters which cannot be written are given back to their sources, and the others wait until they can be.
-func TestStoreWithoutADisk(t *testing.T) {
+// TestStoreReturnsLettersWithoutDisk proves that letters that cannot be written are returned to their sources, and that the others stay in memory until they are written.
+func TestStoreReturnsLettersWithoutDisk(t *testing.T) {
 	s := openStore(t, Options{Path: t.TempDir()})
 	s.add(t, numbered(1))
 	s.mu.Lock()
@@ -190,7 +190,7 @@ func TestStoreWithoutADisk(t *testing.T) {
 	}
 }
 
-// TestIncompleteLineIsCutOff proves that what a kill -9 within a write has left behind damages no letter.
+// TestIncompleteLineIsCutOff proves that the incomplete line that a kill -9 within a write leaves damages no letter.
 func TestIncompleteLineIsCutOff(t *testing.T) {
 	folder := t.TempDir()
 	s := openStore(t, Options{Path: folder})

@@ -180,7 +180,7 @@ func (r *route) flushBy(abortAt, deadline time.Time) {
 		defer close(done)
 		defer cancel()
 		r.flush(ctx, nil)
-		r.giveBackWindows(func(*window) bool { return true }, ack.ErrStopping)
+		r.returnWindows(func(*window) bool { return true }, ack.ErrStopping)
 	}()
 	if !backoff.ClosedBy(done, deadline) {
 		r.log.Error("windows not flushed in time", "reason", "a transform does not return")
@@ -195,10 +195,10 @@ func (r *route) succeed(old *route, ctx context.Context) {
 	r.ctx, r.cancel = context.WithCancel(ctx)
 }
 
-// giveBackWindows returns the windows for which is returns true to their sources, also those of the predecessor.
-func (r *route) giveBackWindows(is func(*window) bool, why error) {
+// returnWindows returns the windows for which is returns true to their sources, also those of the predecessor.
+func (r *route) returnWindows(is func(*window) bool, why error) {
 	if old := r.predecessor.Load(); old != nil {
-		old.giveBackWindows(is, why)
+		old.returnWindows(is, why)
 	}
 	for _, st := range r.stages {
 		if st.windows != nil {
@@ -219,7 +219,7 @@ func (r *route) closeWindows(deadline time.Time) {
 			st.windows.close(deadline)
 		}
 	}
-	r.giveBackWindows(func(*window) bool { return true }, ack.ErrStopping)
+	r.returnWindows(func(*window) bool { return true }, ack.ErrStopping)
 }
 
 // flushWindows flushes what routes hold of a source that has ended, until ctx ends.
@@ -235,7 +235,7 @@ func (s *source) flushWindows(ctx context.Context) {
 func (s *source) returnWindows(why error) {
 	s.wiring.Use(func(routes []wired) {
 		for _, w := range routes {
-			w.route.giveBackWindows(func(w *window) bool { return w.of(s.tracker) }, why)
+			w.route.returnWindows(func(w *window) bool { return w.of(s.tracker) }, why)
 		}
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"eventgateway/gateway/internal/stats"
 )
 
-// Inspection is what operators may look at of one component that runs, beside its status.
+// Inspection has what operators may read of a running component, beside its status.
 type Inspection struct {
 	// Health is nil for a transform, whose failures are those of its routes.
 	Health   *stats.Health
@@ -16,7 +16,7 @@ type Inspection struct {
 	Sink     *delivery.Sink
 }
 
-// Inspect returns what there is of a source, transform, sink or route. found is false if none with the name runs.
+// Inspect returns the inspection of a source, transform, sink or route. found is false if none with the name runs.
 func (r *Router) Inspect(kind, name string) (in Inspection, found bool) {
 	r.mu.Lock()
 	p := r.now

@@ -62,7 +62,7 @@ func (r *route) carryFrom(ctx context.Context, from int, events []*event.Event, 
 		old.flush(ctx, nil)
 	}
 	if err := r.acquire(ctx, events, to); err != nil {
-		r.giveBack(events, taken, rec, err)
+		r.returnEvents(events, taken, rec, err)
 		return err
 	}
 	defer r.busy.Unlock()

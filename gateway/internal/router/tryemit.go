@@ -12,7 +12,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-var errNoAck = errors.New("the plugin has called TryEmit for a batch without an Ack")
+var errNoAck = errors.New("the plugin has called TryEmit for a batch without an Ack: set Batch.Ack")
 
 // TryEmit is part of [plugin.Output].
 func (o *output) TryEmit(batches ...event.Batch) error {
@@ -88,8 +88,8 @@ func (r *route) acquire(ctx context.Context, events []*event.Event, to []*edge) 
 	return nil
 }
 
-// giveBack returns events for which there is no room to their source. It takes them all, so that no route with else has them.
-func (r *route) giveBack(events []*event.Event, taken []bool, rec *ack.Receipt, err error) {
+// returnEvents returns events for which there is no room to their source. It marks all as taken, so that no route with else gets them.
+func (r *route) returnEvents(events []*event.Event, taken []bool, rec *ack.Receipt, err error) {
 	n := uint64(len(events))
 	rec.Add(len(events))
 	for i := range events {

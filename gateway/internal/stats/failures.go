@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Bounds of the failures that a Monitor keeps.
+// Bounds of the failures that a Monitor stores.
 const (
 	mostFailures    = 20
 	maxFailureBytes = 1 << 10 // of one text
@@ -29,8 +29,8 @@ func (m *Monitor) Failures() []Failure {
 	return out
 }
 
-// keepFailure counts a failure. The latest ones are at the end, so that a failure that repeats costs one comparison. It needs the lock.
-func (m *Monitor) keepFailure(text string, now time.Time) {
+// countFailure counts a failure. The latest ones are at the end, so that a failure that repeats costs one comparison. The caller holds the lock.
+func (m *Monitor) countFailure(text string, now time.Time) {
 	if len(text) > maxFailureBytes {
 		text = strings.ToValidUTF8(text[:maxFailureBytes], "") + "..."
 	}
@@ -50,7 +50,7 @@ func (m *Monitor) keepFailure(text string, now time.Time) {
 	m.failures = append(m.failures, f)
 }
 
-// inheritFailures puts the failures of a predecessor before those of m. It needs the lock.
+// inheritFailures puts the failures of a predecessor before those of m. The caller holds the lock.
 func (m *Monitor) inheritFailures(old []Failure) {
 	all := append(slices.Clone(old), m.failures...)
 	m.failures = all[max(0, len(all)-mostFailures):]

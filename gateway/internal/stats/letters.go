@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// LettersStatus is the state of where dead letters are kept.
+// LettersStatus is the state of the dead-letter store, or of the list in memory.
 type LettersStatus struct {
 	Path string `json:"-"` // "" is memory
 	// The counts are those of this process: In = Stored + Returned + Lost + Pending, and Stored + Found = Held + Removed + Evicted + Expired.
 	In       uint64     `json:"in"`
 	Stored   uint64     `json:"stored"`
-	Returned uint64     `json:"returned"` // given back to their sources, because they could not be written
+	Returned uint64     `json:"returned"` // to their sources, because they could not be written
 	Lost     uint64     `json:"lost"`     // could not be written, and no source can replay them
 	Pending  uint64     `json:"pending"`  // not written yet
 	Found    uint64     `json:"found"`    // at the start

@@ -83,7 +83,7 @@ var (
 	descLettersMost   = desc("dead_letter_store_max_bytes", "Largest size of the files of the store (dead_letters.max_bytes).")
 	descLettersWait   = desc("dead_letter_store_pending", "Dead letters that are not written yet.")
 	descLettersStored = desc("dead_letter_store_stored_total", "Dead letters that were stored.")
-	descLettersBack   = desc("dead_letter_store_returned_total", "Events given back to their sources, because they could not be stored.")
+	descLettersBack   = desc("dead_letter_store_returned_total", "Events returned to their sources, because they could not be stored.")
 	descLettersLost   = desc("dead_letter_store_lost_total", "Dead letters that could not be stored, and that no source can replay.")
 	descLettersGone   = desc("dead_letter_store_removed_total", "Dead letters that were deleted, or that a replay has delivered.")
 	descLettersEvict  = desc("dead_letter_store_evicted_total", "Dead letters deleted because the store has reached max_bytes.")

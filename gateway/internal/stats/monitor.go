@@ -123,7 +123,7 @@ func (m *Monitor) fail(err error, now time.Time) {
 	}
 	m.state.Failing, m.state.LastError, m.state.LastErrorAt = true, err.Error(), &now
 	m.state.Errors++
-	m.keepFailure(m.state.LastError, now)
+	m.countFailure(m.state.LastError, now)
 	var p *plugin.PanicError
 	if errors.As(err, &p) { // in a goroutine of the plugin, which has returned it
 		m.state.Panics++

@@ -2,7 +2,7 @@ package stats
 
 import "time"
 
-// Whereabouts is what is known of one event.
+// Whereabouts has the queues and dead letters with one event.
 type Whereabouts struct {
 	ID    string       `json:"id"`
 	Found []Whereabout `json:"found"`
@@ -11,7 +11,7 @@ type Whereabouts struct {
 	Writing []InWrites `json:"writing,omitempty"`
 }
 
-// Whereabout is one place where an event is, or has ended.
+// Whereabout is one queue or dead letter with the event.
 type Whereabout struct {
 	Component string     `json:"component"`
 	State     string     `json:"state"` // one of the states below

@@ -14,7 +14,7 @@ const (
 	ruleClients  = "Clients returns at most as many clients as it is asked for, and Disconnect finds only connected clients; both also after Close"
 )
 
-// checkAttempts looks at the attempts of writes that are delivered, refused, and not possible.
+// checkAttempts checks the attempts of writes that are delivered, refused, and not possible.
 func (h SinkHarness) checkAttempts(c *check) {
 	declared := h.Type.Has(plugin.ReportsAttempts)
 	for what, set := range map[string]func(any){"that is delivered": h.Reachable, "that is refused": h.Rejecting, "to a server that is not reached": h.Unreachable} {
@@ -82,7 +82,7 @@ func (c *check) attempt(a plugin.AttemptReport, what string, secrets []string) {
 	}
 }
 
-// checkClients asks a sink without clients.
+// checkClients checks a sink without clients.
 func (h SinkHarness) checkClients(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	s, ok := any(i.impl).(plugin.ClientSink)

@@ -41,7 +41,7 @@ func (o *recordingOutput) TryEmit(batches ...event.Batch) error {
 	return nil
 }
 
-// answer is what a sender was told.
+// answer is the answer to a sender.
 type answer struct{ delivered bool }
 
 // request calls Request in a goroutine.
@@ -61,7 +61,7 @@ func (h SourceHarness) expect(c *check, got <-chan answer, delivered bool, when 
 	select {
 	case a := <-got:
 		if a.delivered != delivered {
-			c.Errorf("%s, the sender is told delivered=%t", when, a.delivered)
+			c.Errorf("%s, the answer to the sender is delivered=%t", when, a.delivered)
 		}
 	case <-time.After(c.suite.timeout(c.suite.arrivalTimeout)):
 		c.timedOut()
@@ -94,7 +94,7 @@ func (h SourceHarness) checkAnswers(c *check) {
 		select {
 		case a := <-g:
 			c.Fatalf("request %d is answered before its event is settled: delivered=%t", n+1, a.delivered)
-		case <-time.After(50 * time.Millisecond): // no signal says that no answer follows
+		case <-time.After(50 * time.Millisecond): // there is no signal for the absence of an answer
 		}
 	}
 	emitted := t.out.state().emitted
