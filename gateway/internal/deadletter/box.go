@@ -97,9 +97,10 @@ func (b *Box) Park(ctx context.Context, it queue.Item, f Failure) (parked bool) 
 // letter returns the letter of an event.
 func (b *Box) letter(e *event.Event, f Failure) letters.Letter {
 	reason, attrs := f.reason(e)
+	policy := b.Hide.Load()
 	l := letters.Letter{
 		Time: time.Now(), Component: f.Component, Place: b.place, Reason: reason, Attempts: f.Attempts, AttemptID: plugin.AttemptID(f.Err),
-		Source: e.Source, Channel: e.Channel, Key: e.Key, ID: e.ID, EventTime: e.Time, Data: e.Data, Masked: b.Hide.Load() != nil,
+		Source: e.Source, Channel: e.Channel, Key: e.Key, ID: e.ID, EventTime: e.Time, Data: e.Data, Masked: policy != nil, Policy: policy.Name(),
 	}
 	l.SetAttrs(attrs)
 	return l

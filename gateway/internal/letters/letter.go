@@ -34,6 +34,8 @@ type Letter struct {
 	// Masked is set if a transform of the route hides parts of the payload. Hidden says why nothing of it is shown.
 	Masked bool   `json:"masked,omitempty"`
 	Hidden string `json:"hidden,omitempty"`
+	// Policy is the name of what was hidden when the event was parked: it stays hidden when the route hides other fields. "" is nothing.
+	Policy string `json:"-"`
 }
 
 // Event returns the event, as its source has emitted it or a transform has made it.
@@ -73,9 +75,7 @@ func (l *Letter) appendLine(dst []byte) []byte {
 	}
 	add(attrNumber, strconv.FormatUint(l.Number, 10))
 	add(attrPlace, l.Place)
-	if l.Masked {
-		add(attrMasked, "true")
-	}
+	add(attrMasked, l.Policy)
 	add(plugin.DeadLetterReason, l.Reason)
 	add(plugin.DeadLetterComponent, l.Component)
 	add(plugin.DeadLetterAttempts, strconv.Itoa(l.Attempts))
@@ -98,7 +98,7 @@ func parseLine(line []byte) (l Letter, err error) {
 		case attrPlace:
 			l.Place = a.Value
 		case attrMasked:
-			l.Masked = true
+			l.Masked, l.Policy = true, a.Value
 		case plugin.DeadLetterReason:
 			l.Reason = a.Value
 		case plugin.DeadLetterComponent:

@@ -1,9 +1,12 @@
 package letters
 
 import (
+	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -67,5 +70,24 @@ func TestLeftoversHideNoLetters(t *testing.T) {
 	s = openStore(t, Options{Path: folder})
 	if got := s.search(t, Query{}); !slices.Equal(got, []uint64{1, 2}) {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestStoreWarnsOfAFolderThatOthersWrite proves that the mode of a folder is looked at, and that a folder which the store creates is its own.
+func TestStoreWarnsOfAFolderThatOthersWrite(t *testing.T) {
+	parent := t.TempDir()
+	if err := os.Chmod(parent, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for folder, warns := range map[string]bool{parent: true, filepath.Join(parent, "own"): false} {
+		var log bytes.Buffer
+		s := New(Options{Path: folder, MaxBytes: 1 << 20}, slog.New(slog.NewTextHandler(&log, nil)))
+		if err := s.Open(); err != nil {
+			t.Fatal(err)
+		}
+		closeStore(t, s)
+		if got := strings.Contains(log.String(), "writable by other users"); got != warns {
+			t.Errorf("%s: %s", folder, log.String())
+		}
 	}
 }

@@ -80,7 +80,11 @@ func (s *Store) lockFolder() error {
 	if err := os.MkdirAll(s.folder, 0o700); err != nil {
 		return fmt.Errorf("%w: let the user of the gateway write there, or name another folder", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(s.folder, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if info, err := os.Stat(s.folder); err == nil && info.Mode().Perm()&0o022 != 0 { // a volume that is mounted may need this mode
+		s.log.Warn("dead-letter folder writable by other users", "path", s.folder, "mode", info.Mode().Perm().String(),
+			"effect", "they can delete and replace dead letters", "hint", "chmod go-w the folder, or name one inside it: the gateway creates that for itself")
+	}
+	lock, err := os.OpenFile(filepath.Join(s.folder, "lock"), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return fmt.Errorf("%w: let the user of the gateway write there, or name another folder", err)
 	}

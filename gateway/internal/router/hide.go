@@ -1,6 +1,10 @@
 package router
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
 	"eventgateway/gateway/internal/tap"
 	"eventgateway/gateway/plugin"
 )
@@ -14,8 +18,15 @@ func (r *route) setPolicies() {
 	for i, st := range r.stages {
 		stages[i].Keeps = r.spec.Through[i].Type.HasWith(r.spec.Through[i].Options, plugin.KeepsFields)
 		stages[i].Hider, _ = st.plugin().(plugin.Hider)
+		stages[i].Name = hiderName(&r.spec.Through[i])
 	}
 	r.policies = tap.Policies(stages)
+}
+
+// hiderName returns a name of what a transform hides: a hash of its type and options, which are printed without secrets.
+func hiderName(spec *TransformSpec) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %+v", spec.Type.Name(), spec.Options))
+	return hex.EncodeToString(sum[:8])
 }
 
 // policy returns what viewers may see of an event that comes in, or whose stage is not known.

@@ -120,8 +120,8 @@ func (r *route) failedStage(l *letters.Letter) (int, error) {
 	return 0, fmt.Errorf("the route %s has no transform %s any more: replay the letter through the whole route, or to a sink", r.spec.Name, name)
 }
 
-// LetterPolicy returns what viewers may see of a letter; nil: all of it. Where the component that has parked it is gone, nothing of a letter
-// that was masked is shown.
+// LetterPolicy returns what viewers may see of a letter; nil: all of it. Where the component that has parked it does not hide any more what it hid then,
+// or is gone, only the names of fields are shown.
 func (r *Router) LetterPolicy(l *letters.Letter) *tap.Policy {
 	r.mu.Lock()
 	p := r.now
@@ -142,7 +142,7 @@ func (r *Router) LetterPolicy(l *letters.Letter) *tap.Policy {
 			}
 		}
 	}
-	if policy == nil && l.Masked {
+	if !policy.Covers(l.Policy) {
 		policy = tap.HideAll
 	}
 	return policy

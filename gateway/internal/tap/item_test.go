@@ -26,7 +26,7 @@ func (h *hider) Hide(payload []byte) ([]byte, error) { return h.edit.Apply(paylo
 func TestPolicies(t *testing.T) {
 	const in = `{"id":1,"email":"ada@example.com","note":{"text":"secret"}}`
 	keeps, moves := Stage{Keeps: true}, Stage{}
-	mask, remove := Stage{Hider: hides("email"), Keeps: true}, Stage{Hider: hides("note.text"), Keeps: true}
+	mask, remove := Stage{Hider: hides("email"), Name: "1", Keeps: true}, Stage{Hider: hides("note.text"), Name: "2", Keeps: true}
 	masked, both, all := `{"id":1,"email":"***","note":{"text":"secret"}}`, `{"id":1,"email":"***","note":{"text":"***"}}`, `{"id":"***","email":"***","note":"***"}`
 	for name, c := range map[string]struct {
 		stages []Stage
@@ -54,6 +54,21 @@ func TestPolicies(t *testing.T) {
 	joined := Join(nil, p, nil, Policies([]Stage{remove})[0])
 	if got, err := joined.ShowPayload([]byte(in)); err != nil || string(got) != both {
 		t.Errorf("joined: %s, %v", got, err)
+	}
+	var none *Policy
+	moves.Hider, moves.Name = mask.Hider, mask.Name
+	moved := Policies([]Stage{{}, moves})[0]
+	for _, c := range []struct {
+		policy *Policy
+		name   string
+		want   bool
+	}{
+		{none, none.Name(), true}, {p, none.Name(), true}, {p, p.Name(), true}, {joined, p.Name(), true}, {joined, joined.Name(), true}, {HideAll, joined.Name(), true}, {moved, moved.Name(), true},
+		{none, p.Name(), false}, {p, joined.Name(), false}, {p, "true", false}, {joined, moved.Name(), false}, {joined, HideAll.Name(), false},
+	} {
+		if got := c.policy.Covers(c.name); got != c.want {
+			t.Errorf("%q covers %q: %v", c.policy.Name(), c.name, got)
+		}
 	}
 	if Join(nil, nil) != nil {
 		t.Error("a policy of nothing")

@@ -3,6 +3,8 @@ package tap
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/rawjson"
@@ -14,12 +16,14 @@ const maxHide = 1 << 20
 // Policy hides in a payload what a later transform hides. A nil Policy hides nothing.
 type Policy struct {
 	hiders []plugin.Hider
-	all    bool // a transform before a hider may move fields, so that their places are not known
+	names  []string // of the hiders
+	all    bool     // a transform before a hider may move fields, so that their places are not known
 }
 
 // Stage is a transform of a route, as policies need it.
 type Stage struct {
 	Hider plugin.Hider // nil: the transform hides nothing
+	Name  string       // of what Hider hides: another name for other fields, the same after a restart; without commas
 	Keeps bool         // the transform has the capability plugin.KeepsFields
 }
 
@@ -30,10 +34,10 @@ func Policies(stages []Stage) []*Policy {
 	for i := len(stages) - 1; i >= 0; i-- {
 		p := Policy{}
 		if next := at[i+1]; next != nil {
-			p.hiders, p.all = append(p.hiders, next.hiders...), next.all || !stages[i].Keeps
+			p.hiders, p.names, p.all = append(p.hiders, next.hiders...), append(p.names, next.names...), next.all || !stages[i].Keeps
 		}
 		if stages[i].Hider != nil {
-			p.hiders = append(p.hiders, stages[i].Hider)
+			p.hiders, p.names = append(p.hiders, stages[i].Hider), append(p.names, stages[i].Name)
 		}
 		if len(p.hiders) > 0 {
 			at[i] = &p
@@ -49,12 +53,36 @@ func Join(all ...*Policy) *Policy {
 		switch {
 		case p == nil:
 		case joined == nil:
-			joined = &Policy{p.hiders, p.all}
+			joined = &Policy{p.hiders, p.names, p.all}
 		default:
-			joined = &Policy{append(joined.hiders[:len(joined.hiders):len(joined.hiders)], p.hiders...), joined.all || p.all}
+			joined = &Policy{slices.Concat(joined.hiders, p.hiders), slices.Concat(joined.names, p.names), joined.all || p.all}
 		}
 	}
 	return joined
+}
+
+// nameAll is in the name of a policy that shows only the names of fields.
+const nameAll = "all"
+
+// Name returns a name of what the policy hides, for [Policy.Covers]; "" is nothing.
+func (p *Policy) Name() string {
+	if p == nil {
+		return ""
+	}
+	names := slices.Clone(p.names)
+	if p.all {
+		names = append(names, nameAll)
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ",")
+}
+
+// Covers reports whether the policy hides all that a policy with this name hides. It reports false for a name that it does not know.
+func (p *Policy) Covers(name string) bool {
+	if name == "" || p != nil && p.all {
+		return true
+	}
+	return p != nil && !slices.ContainsFunc(strings.Split(name, ","), func(part string) bool { return !slices.Contains(p.names, part) })
 }
 
 // HideAll is the policy that shows only the names of fields.
