@@ -204,8 +204,8 @@ func pluginCommand(c plugin.Command, f *flags) *cobra.Command {
 	return cmd
 }
 
-// load reads the configuration that the flags name.
-func (f *flags) load(set plugin.Set) (*config.Config, error) {
+// load reads the configuration that the flags name. running is the one that a reload replaces; nil at a start.
+func (f *flags) load(set plugin.Set, running *config.Config) (*config.Config, error) {
 	if err := f.missingFile(); err != nil {
 		return nil, err
 	}
@@ -216,7 +216,7 @@ func (f *flags) load(set plugin.Set) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, problems := config.Load(config.Request{Files: f.files, Pipes: f.pipes, Env: env, Plugins: set, Routes: f.routes, Offline: f.offline, ACME: f.features.acme != nil})
+	cfg, problems := config.Load(config.Request{Files: f.files, Pipes: f.pipes, Env: env, Plugins: set, Routes: f.routes, Running: running, Offline: f.offline, ACME: f.features.acme != nil})
 	if len(problems) > 0 {
 		err := hintAtPrograms(configError(problems), problems)
 		if warnings := env.Warnings(); len(warnings) > 0 { // they may explain why a variable is not set

@@ -52,7 +52,7 @@ The exit status is 0 without problems or with warnings only, else 1.`,
 
 // check reports on a configuration. It returns an error where it cannot be used.
 func check(ctx context.Context, set plugin.Set, f *flags, r *report) error {
-	cfg, err := f.load(set)
+	cfg, err := f.load(set, nil)
 	if err != nil {
 		return r.broken(err)
 	}

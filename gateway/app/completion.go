@@ -13,7 +13,7 @@ func completeFlag(cmd *cobra.Command, flag string, set plugin.Set, f *flags, nam
 	_ = cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		all := *f
 		all.routes, all.offline = nil, true // variables need not be set
-		cfg, err := all.load(set)
+		cfg, err := all.load(set, nil)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -15,7 +15,7 @@ import (
 
 // reloader holds what a reload of the configuration needs.
 type reloader struct {
-	load    func() (*config.Config, error)
+	load    func(running *config.Config) (*config.Config, error)
 	files   []string
 	pipes   config.Pipes // those of files that are pipes, read at the start
 	reading boundedCall  // of the files
@@ -32,7 +32,7 @@ type reloader struct {
 }
 
 // newReloader returns a reloader of files.
-func newReloader(files []string, load func() (*config.Config, error)) *reloader {
+func newReloader(files []string, load func(running *config.Config) (*config.Config, error)) *reloader {
 	return &reloader{files: files, load: load, levels: &logLevels{}, requests: make(chan chan<- admin.ReloadStatus), ended: make(chan struct{})}
 }
 
@@ -83,7 +83,8 @@ func (g *gateway) reload(ctx context.Context, reason string) admin.ReloadStatus 
 func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 	var cfg *config.Config
 	var loadErr error
-	if err := g.reloader.reading.do(ctx, func() { cfg, loadErr = g.reloader.load() }); err != nil {
+	running := g.cfg
+	if err := g.reloader.reading.do(ctx, func() { cfg, loadErr = g.reloader.load(running) }); err != nil {
 		return nil, err
 	}
 	if loadErr != nil {

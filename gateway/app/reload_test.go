@@ -22,8 +22,8 @@ import (
 
 // reloadable lets a gateway of startGateway reload its file.
 func (r *running) reloadable(file string, env map[string]string) {
-	r.reloader = newReloader([]string{file}, func() (*config.Config, error) {
-		cfg, problems := config.Load(config.Request{Files: []string{file}, Env: config.NewEnv(env), Plugins: plugins()})
+	r.reloader = newReloader([]string{file}, func(running *config.Config) (*config.Config, error) {
+		cfg, problems := config.Load(config.Request{Files: []string{file}, Env: config.NewEnv(env), Plugins: plugins(), Running: running})
 		if len(problems) > 0 {
 			return nil, problems
 		}
@@ -268,5 +268,33 @@ func TestReloadReportsSettingsThatNeedRestart(t *testing.T) {
 	r.reload(context.Background(), "test")
 	if o := status(); o.Reload.Successful || !strings.Contains(o.Reload.Error, "is not YAML") || o.Sinks[0].Name != "second" {
 		t.Errorf("%+v, sink %s", o.Reload, o.Sinks[0].Name)
+	}
+}
+
+// TestReloadDoesNotRelyOnStoreThatNeedsRestart proves that a reload which sets dead_letters.path does not allow what only a store that is open
+// allows: events of a source that replays on which a transform fails, which would come back without end. It says that a restart is needed.
+func TestReloadDoesNotRelyOnStoreThatNeedsRestart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := func(settings, onError string) string {
+		return fmt.Sprintf("%s\nhttp: {listen: \"127.0.0.1:${PORT}\"}\nsources: {made: {type: generate, count: 1}}\ntransforms: {calc: {type: set, fields: {n: int(number)}%s}}\n"+
+			"sinks: {out: {type: file, path: %q}}\nroutes: {r: {from: [made], through: [calc], to: [out]}}\n", settings, onError, filepath.Join(dir, "out"))
+	}
+	store := fmt.Sprintf("dead_letters: {path: %q}", filepath.Join(dir, "letters"))
+	file := writeConfig(t, text("", ", on_error: drop"))
+	r := startGateway(t, file, nil)
+	r.reloadable(file, map[string]string{"PORT": r.port})
+	reload := func(text string) admin.ReloadStatus {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return r.reload(t.Context(), "test")
+	}
+	if got := reload(text(store, ", on_error: drop")); !got.Successful || fmt.Sprint(got.RestartNeeded) != "[dead_letters]" {
+		t.Errorf("a store that nothing relies on: %+v", got)
+	}
+	if got := reload(text(store, "")); got.Successful || !strings.Contains(got.Error, "restart the gateway, because a reload does not open the store") {
+		t.Errorf("a store that a route relies on: %+v", got)
 	}
 }

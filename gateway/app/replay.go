@@ -56,7 +56,7 @@ func addTo(cmd *cobra.Command, to *string, set plugin.Set, f *flags) {
 
 // replay sends the events that read emits to a sink of the configuration, and reports on w what became of them.
 func replay(ctx context.Context, w io.Writer, set plugin.Set, f *flags, to string, read func(emit func(at string, e *event.Event) error, skip func(at string)) error) error {
-	cfg, err := f.load(set)
+	cfg, err := f.load(set, nil)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 
 // run is the root command. It runs the gateway until a signal ends it.
 func run(ctx context.Context, set plugin.Set, f *flags) error {
-	load := func() (*config.Config, error) { return f.load(set) }
+	load := func(running *config.Config) (*config.Config, error) { return f.load(set, running) }
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP) // first: a SIGHUP before this line ends the process
 	defer signal.Stop(hangups)
@@ -29,7 +29,7 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 		return err
 	}
 	loaded := fingerprints{config: fingerprint(f.files, f.pipes.Read)} // before they are loaded, so that a change meanwhile is noticed
-	cfg, err := load()
+	cfg, err := load(nil)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func TestFailingComponentsDoNotRevealSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := writeConfig(t, strings.Replace(c.yaml(port), "how: fails", "how: not built", -1))
-	g.reloader = newReloader(nil, func() (*config.Config, error) { return load(broken) })
+	g.reloader = newReloader(nil, func(*config.Config) (*config.Config, error) { return load(broken) })
 	g.reloader.redaction = redacted
 	g.access.Set(true)
 	var findings bytes.Buffer

@@ -42,7 +42,7 @@ The exit status is 0 where every test passes, else 1.`,
 				f.files = args
 			}
 			f.offline = true
-			cfg, err := f.load(set)
+			cfg, err := f.load(set, nil)
 			if err != nil {
 				return err
 			}

@@ -146,9 +146,7 @@ func (s *sink) Disconnect(_ context.Context, id, reason string, reconnect bool) 
 	if reconnect {
 		code = closeRestart
 	}
-	if len(reason) > maxCloseReason {
-		reason = strings.ToValidUTF8(reason[:maxCloseReason], "")
-	}
+	reason = strings.ToValidUTF8(reason[:min(len(reason), maxCloseReason)], "") // browsers refuse a close frame with another text
 	part[0].close(closeFrame(code, reason), "operator", false)
 	return true
 }

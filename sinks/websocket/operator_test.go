@@ -94,14 +94,20 @@ func TestOperatorDisconnectsClient(t *testing.T) {
 			t.Errorf("ended with %v, want %d", err, want)
 		}
 	}
-	awaitClients(t, s, 3)
+	if !s.Disconnect(t.Context(), ids[4], "not\xff UTF-8", false) { // which no client accepts in a close frame
+		t.Error("client 4 was not found")
+	}
+	if _, _, err := conns[4].ReadMessage(); !websocket.IsCloseError(err, closeRemoved) || !strings.Contains(err.Error(), "not UTF-8") {
+		t.Errorf("ended with %v", err)
+	}
+	awaitClients(t, s, 2)
 	for _, id := range []string{ids[1], "0", "x", "", "-1", "99"} {
 		if s.Disconnect(t.Context(), id, "", false) {
 			t.Errorf("a client with the ID %q was found", id)
 		}
 	}
 	s.write(t, "still here")
-	for _, i := range []int{0, 2, 4} {
+	for _, i := range []int{0, 2} {
 		if got := read(t, conns[i]); got != "still here" {
 			t.Errorf("client %d got %s", i, got)
 		}

@@ -47,6 +47,8 @@ type Request struct {
 	Plugins plugin.Set
 	Routes  []string // only these; empty: all
 	ACME    bool     // whether this binary can obtain certificates by ACME
+	// Running is the configuration that a reload replaces; nil at a start. A reload does not open a store of dead letters.
+	Running *Config
 	// Offline ignores missing variables of sources and sinks, since these are not
 	// built.
 	Offline bool
@@ -60,7 +62,7 @@ func Load(r Request) (*Config, options.Problems) {
 	if len(problems) > 0 && len(raw) == 0 {
 		return nil, problems
 	}
-	g := graph{dec: &options.Decoder{Locate: all.find}, plugins: r.Plugins, values: all.values()}
+	g := graph{dec: &options.Decoder{Locate: all.find}, plugins: r.Plugins, values: all.values(), running: r.Running}
 	if password, _, _ := r.Env.Lookup("PGPASSWORD"); password != "" { // the library uses it for URLs without a password
 		g.secrets, g.outside = append(g.secrets, password), 1
 	}

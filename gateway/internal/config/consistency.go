@@ -122,7 +122,7 @@ func (g *graph) checkFailureHandling(r router.RouteSpec, from string) {
 	}
 	if what != "" {
 		g.dec.Report("routes."+r.Name, true, "an event on which %s fails is given back to the source %s, which sends it again, without end: "+
-			"set dead_letters.path, or name a dead_letter sink in this route, such as a file%s", what, from, map[bool]string{true: "", false: "; or write on_error: drop or pass in the transform"}[what == "when"])
+			"%s, or name a dead_letter sink in this route, such as a file%s", what, from, g.storeHint, map[bool]string{true: "", false: "; or write on_error: drop or pass in the transform"}[what == "when"])
 	}
 }
 
@@ -144,7 +144,7 @@ func (g *graph) checkKeepsEvents(sinks map[string]router.SinkSpec, name, from st
 			at = "schedule"
 		}
 		g.dec.Report("sinks."+name+".retry."+at, false, "the source %s sends again what this sink gives up, without end: "+
-			"set dead_letters.path, or name a dead_letter sink, or leave "+at+" out, or write best_effort: true in the sink if it may lose events", from)
+			"%s, or name a dead_letter sink, or leave "+at+" out, or write best_effort: true in the sink if it may lose events", from, g.storeHint)
 	}
 	if d.DeadLetter != "" {
 		g.checkStoresDeadLetters(sinks, d.DeadLetter, from, checked)

@@ -23,8 +23,10 @@ type graph struct {
 	secrets  []any // pointers to all options; the first ones are from outside of the file
 	outside  int   // number of these
 	names    map[string][]string
-	// storesLetters says that dead letters without a sink are stored on the disk.
+	running  *Config // see Request
+	// storesLetters says that dead letters without a sink are stored on the disk. storeHint says how to get there.
 	storesLetters bool
+	storeHint     string
 }
 
 // parts is the top level of a file without its settings.
@@ -121,7 +123,10 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 	}
 	cfg.Graph.DrainTimeout = s.ShutdownTimeout.D()
 	g.checkLogComponents(s.Log, top)
-	g.storesLetters = s.DeadLetters.Path != ""
+	g.storesLetters, g.storeHint = s.DeadLetters.Path != "", "set dead_letters.path"
+	if g.storesLetters && g.running != nil && g.running.DeadLetters.Path == "" {
+		g.storesLetters, g.storeHint = false, "restart the gateway, because a reload does not open the store of dead_letters.path"
+	}
 	g.checkConsistency(cfg.Graph, top)
 	cfg.Tests = g.tests(top, cfg.Graph.Routes, cfg.Graph.Sinks)
 	return cfg

@@ -137,6 +137,8 @@ func (r *Router) install(p *Plan, swap func()) bool {
 		unused = append(unused, s.wiring.Replace(in.wiring[s]))
 	}
 	unused = append(unused, r.replays.Replace(in.replays))
+	r.targets.replace() // a replay that waits for room goes on with the new ones
+	r.targets = in.replays
 	swap()
 	known := p.names()
 	r.taps.Keep(known)

@@ -6,11 +6,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/ack"
 	"eventgateway/gateway/internal/letters"
+	"eventgateway/gateway/internal/queue"
 	"eventgateway/gateway/internal/settle"
 	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/internal/tap"
@@ -18,13 +18,21 @@ import (
 
 // replayTargets are the components to which dead letters can be sent again, by "sink NAME" and "route NAME".
 type replayTargets struct {
-	sinks  map[string]*edge // their counter is that of the dead letters
-	routes map[string]wired
+	sinks    map[string]*edge // their counter is that of the dead letters
+	routes   map[string]wired
+	replaced context.Context // ends when a reload replaces the targets
+	replace  context.CancelFunc
+}
+
+func newReplayTargets() *replayTargets {
+	t := &replayTargets{sinks: map[string]*edge{}, routes: map[string]wired{}}
+	t.replaced, t.replace = context.WithCancel(context.Background())
+	return t
 }
 
 // targets returns the targets of a plan.
 func (b *builder) targets(g Graph) *replayTargets {
-	t := &replayTargets{sinks: map[string]*edge{}, routes: map[string]wired{}}
+	t := newReplayTargets()
 	for _, s := range b.p.sinks {
 		t.sinks["sink "+s.Name] = &edge{sink: s}
 	}
@@ -52,56 +60,80 @@ func (r *Router) ReplayPlaces() (places []string) {
 // Replay sends a dead letter to a place, "sink NAME" or "route NAME", or if that is "" to where it has failed: to its sink, or into
 // its route from the transform on that has failed. settled is called once, from any goroutine, when all required sinks have the event, or
 // with the reason why one does not. It must not block. A letter that fails again does not become another letter. Replay blocks for
-// backpressure. After an error settled is not called.
-func (r *Router) Replay(ctx context.Context, l *letters.Letter, to string, settled func(error)) (err error) {
-	r.replays.Use(func(targets *replayTargets) {
-		place := to
-		if place == "" {
-			place = l.Place
+// backpressure, and while the letters under way have their share of a queue. A reload does not wait for it: the letter goes to the new
+// component. After an error settled is not called.
+func (r *Router) Replay(ctx context.Context, l *letters.Letter, to string, settled func(error)) error {
+	for {
+		var sent bool
+		var err error
+		r.replays.Use(func(targets *replayTargets) { sent, err = r.tryReplay(ctx, targets, l, to, settled) })
+		if sent || err != nil {
+			return err
 		}
-		if e, ok := targets.sinks[place]; ok {
-			e = &edge{e.sink, r.edges.Counter(stats.Operator, place)}
-			events, rec := r.replayed(l, settled)
-			rec.Add(1)
-			_ = e.Put(ctx, events, rec) // it settles the receipt where ctx ends
-			rec.Done(nil)
-			return
+		if err := r.replayShares.wait(ctx); err != nil {
+			return err
 		}
-		w, ok := targets.routes[place]
+	}
+}
+
+// tryReplay sends a letter to one of the targets. It reports false where there is no room, or a reload has replaced the targets
+// meanwhile: then the letter must be sent again.
+func (r *Router) tryReplay(ctx context.Context, targets *replayTargets, l *letters.Letter, to string, settled func(error)) (sent bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(targets.replaced, cancel)()
+	place := to
+	if place == "" {
+		place = l.Place
+	}
+	if e, ok := targets.sinks[place]; ok {
+		e = &edge{e.sink, r.edges.Counter(stats.Operator, place)}
+		release, ok := r.replayShares.acquire([]*edge{e})
 		if !ok {
-			err = fmt.Errorf("the configuration has no %s any more: name another place to replay to", place)
-			return
+			return false, nil
 		}
-		from := wholeRoute
-		if to == "" {
-			if from, err = w.route.failedStage(l); err != nil {
-				return
-			}
+		a := &replayAttempt{settled: settled, release: release}
+		events, rec := r.replayed(l, a)
+		rec.Add(1)
+		err := e.Put(ctx, events, rec) // it settles the receipt where ctx ends
+		rec.Done(nil)
+		return a.end(err, targets), nil
+	}
+	w, ok := targets.routes[place]
+	if !ok {
+		return false, fmt.Errorf("the configuration has no %s any more: name another place to replay to", place)
+	}
+	from := wholeRoute
+	if to == "" {
+		if from, err = w.route.failedStage(l); err != nil {
+			return false, err
 		}
-		r.edges.Counter(stats.Operator, place).Add(1)
-		events, rec := r.replayed(l, settled)
-		rec.Done(w.route.carryFrom(ctx, from, events, nil, rec, w.to))
-	})
-	return err
+	}
+	release, ok := r.replayShares.acquire(w.to)
+	if !ok {
+		return false, nil
+	}
+	// A source that waits for room has the lock of the route: a reload must not wait for that.
+	if w.route.acquire(queue.WithoutWaiting(ctx), []*event.Event{l.Event()}, w.to) != nil {
+		release()
+		return false, nil
+	}
+	a := &replayAttempt{settled: settled, release: release}
+	r.edges.Counter(stats.Operator, place).Add(1)
+	events, rec := r.replayed(l, a)
+	err = w.route.carryLocked(ctx, from, events, nil, rec, w.to)
+	rec.Done(err)
+	return a.end(err, targets), nil
 }
 
 // replayed returns the event of a letter, and the receipt of its batch.
-func (r *Router) replayed(l *letters.Letter, settled func(error)) ([]*event.Event, *ack.Receipt) {
-	a := &settle.Ack{}
-	a.Init(replayOwner(settled), nil)
+func (r *Router) replayed(l *letters.Letter, a *replayAttempt) ([]*event.Event, *ack.Receipt) {
+	owner := &settle.Ack{}
+	owner.Init(a, nil)
 	events := []*event.Event{l.Event()}
 	r.deadLetters.Replays().Emitted(1)
-	return events, r.deadLetters.Replays().Begin().Receipt(event.Batch{Events: events, Ack: a})
+	return events, r.deadLetters.Replays().Begin().Receipt(event.Batch{Events: events, Ack: owner})
 }
-
-// replayOwner gets what becomes of a replayed letter.
-type replayOwner func(error)
-
-// Settled is part of [settle.Owner].
-func (f replayOwner) Settled(err error) { f(err) }
-
-// AttemptFailed is part of [settle.Owner].
-func (replayOwner) AttemptFailed(int, time.Time) {}
 
 // wholeRoute stands for the condition of a route and all of its stages.
 const wholeRoute = -1

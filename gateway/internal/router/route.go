@@ -65,6 +65,11 @@ func (r *route) carryFrom(ctx context.Context, from int, events []*event.Event, 
 		r.returnEvents(events, taken, rec, err)
 		return err
 	}
+	return r.carryLocked(ctx, from, events, taken, rec, to)
+}
+
+// carryLocked is carryFrom for a caller that has acquired the transforms. It releases them.
+func (r *route) carryLocked(ctx context.Context, from int, events []*event.Event, taken []bool, rec *ack.Receipt, to []*edge) error {
 	defer r.busy.Unlock()
 	failures := r.failures.Load()
 	c := stats.RouteCounts{In: uint64(len(events))}

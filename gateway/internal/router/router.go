@@ -26,21 +26,23 @@ import (
 
 // Router runs a graph, and replaces it by another while it runs.
 type Router struct {
-	log         *slog.Logger
-	deadLetters *deadletter.Letters
-	terms       *leader.Terms
-	replays     rcu.Value[*replayTargets]
-	edges       stats.Edges
-	taps        *tap.Hub
-	timeline    *stats.Timeline
-	tracing     tracing.Switch
-	core        *prometheus.Registry // of the metrics that are derived from Status
+	log          *slog.Logger
+	deadLetters  *deadletter.Letters
+	terms        *leader.Terms
+	replays      rcu.Value[*replayTargets]
+	replayShares *replayShares
+	edges        stats.Edges
+	taps         *tap.Hub
+	timeline     *stats.Timeline
+	tracing      tracing.Switch
+	core         *prometheus.Registry // of the metrics that are derived from Status
 
 	mu        sync.Mutex
 	now       *Plan           // the running plan; an empty one before Run
 	ctx       context.Context // of Run
 	running   bool
 	wasReady  bool
+	targets   *replayTargets             // that replays has
 	takeovers *sync.WaitGroup            // successors that wait for their predecessors
 	handovers sync.WaitGroup             // of all reloads
 	quiet     chan struct{}              // closed when all that the last reload has removed has ended, and no source uses it
@@ -49,8 +51,9 @@ type Router struct {
 
 // New returns a router that runs nothing yet.
 func New(log *slog.Logger) *Router {
-	r := &Router{log: log, terms: leader.NewTerms(), deadLetters: deadletter.NewLetters(nil), core: prometheus.NewRegistry(), taps: tap.NewHub(), timeline: stats.NewTimeline(), now: &Plan{}, takeovers: &sync.WaitGroup{}, leaving: map[string]<-chan struct{}{}}
-	r.replays.Replace(&replayTargets{})
+	r := &Router{log: log, terms: leader.NewTerms(), replayShares: newReplayShares(), deadLetters: deadletter.NewLetters(nil), core: prometheus.NewRegistry(), taps: tap.NewHub(), timeline: stats.NewTimeline(), now: &Plan{}, takeovers: &sync.WaitGroup{}, leaving: map[string]<-chan struct{}{}}
+	r.targets = newReplayTargets()
+	r.replays.Replace(r.targets)
 	r.quiet = make(chan struct{})
 	close(r.quiet)
 	r.core.MustRegister(stats.Collector{Status: r.Status})

@@ -170,12 +170,25 @@ func CheckFolder(dir string) error {
 func (s *fileStore) Prepare(context.Context) error {
 	err := makeFolder(s.dir)
 	if err == nil {
-		err = replaceFile(s.dir, "writable", []byte("The gateway can store the state of components here.\n"))
+		err = checkWritable(s.dir)
 	}
 	if err != nil {
 		return unusable(s.dir, err)
 	}
 	return nil
+}
+
+// checkWritable writes and removes a file of a name of its own, because other gateways that share the folder may start now, too.
+func checkWritable(dir string) error {
+	f, err := os.CreateTemp(dir, ".writable-")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("The gateway can store the state of components here.\n")
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
 
 // Probe is part of [Store].

@@ -253,3 +253,23 @@ func TestProbes(t *testing.T) {
 		}
 	}
 }
+
+// TestPrepareOfGatewaysThatShareAFolder proves that gateways which start at once on one folder do not disturb each other, and leave no file.
+func TestPrepareOfGatewaysThatShareAFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "shared")
+	var all sync.WaitGroup
+	for range 8 {
+		store := open2(t, Options{Name: "a", Path: dir})
+		all.Go(func() {
+			for range 20 {
+				if err := store.Prepare(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+		t.Errorf("%v, %v", files, err)
+	}
+}
