@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -98,12 +99,13 @@ func (p adminPages) storedByACME(peer *x509.Certificate) error {
 	if err != nil {
 		return err
 	}
-	files, err := filepath.Glob(filepath.Join(o.Storage, "certificates", "*", "*", "*.crt"))
+	storage := os.DirFS(o.Storage) // its name is no part of the pattern
+	files, err := fs.Glob(storage, "certificates/*/*/*.crt")
 	if err != nil {
 		return err
 	}
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		text, err := fs.ReadFile(storage, file)
 		if err != nil {
 			continue // it may belong to another user
 		}
