@@ -91,7 +91,7 @@ func runUntilOutput(t *testing.T, dir, program string) {
 func TestBuildRefuses(t *testing.T) {
 	plain := t.TempDir()
 	for want, args := range map[string][]string{
-		"gateway build --with MODULE":                        {"build"},
+		"give each module by --with MODULE":                  {"build"},
 		"there is no module":                                 {"build", "--with", "shop.example/p=" + plain},
 		"names no module":                                    {"build", "--with", "@v1"},
 		"go.mod: no such file":                               {"build", "--with", plain},
