@@ -51,7 +51,7 @@ for line in sys.stdin:
 // TestKilledPrograms proves that nothing is lost when the programs of a source, a transform and a sink are killed by kill -9, each
 // again and again, under load. KILLS is the number of kills.
 func TestKilledPrograms(t *testing.T) {
-	kills := 30
+	kills := 12
 	if n, err := strconv.Atoi(os.Getenv("KILLS")); err == nil {
 		kills = n
 	}
