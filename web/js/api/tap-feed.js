@@ -1,13 +1,11 @@
+/** @import { Item, View } from "../../types/api.js" */
+import { messageOf } from "./request.js";
+import { serverSentEvents } from "./server-sent-events.js";
+
 const LIMIT = 20; // events per second, the most of a tap
 const SILENCE = 5000; // milliseconds; the gateway sends counts every two seconds
 const RETRY = 3000; // milliseconds before the next attempt
 const HIDDEN = 60_000; // milliseconds for which the page is hidden before it gives up its place, because a gateway has few
-
-/**
- * @typedef {{ id?: string, source: string, channel: string, key?: string, time: string, attrs?: Record<string, string>,
- *   payload: string, encoding?: string, hidden?: string }} View an event as a tap shows it
- */
-/** @typedef {{ outcome: string, events: View[], steps?: { stage: number, after: View[] }[] }} Item */
 
 // TapFeed receives a sample of the events that a route sends to its sinks, by GET api/tap. It has the events of EventFeed, and
 // "counts" (detail: {seen, skipped}).
@@ -61,7 +59,7 @@ export class TapFeed extends EventTarget {
     try {
       why = await this.#read(signal);
     } catch (err) {
-      why = err instanceof Error ? err.message : "the gateway does not answer";
+      why = messageOf(err);
     }
     if (signal !== this.#abort.signal || signal.aborted && !signal.reason?.silent) return; // another connection has begun, or none is wanted
     clearTimeout(this.#timer);
@@ -108,21 +106,13 @@ export class TapFeed extends EventTarget {
     }
     if (!response.ok || !response.body) return (await response.text()).trim() || `the gateway answers ${response.status}`;
     this.#setState("connected", "Connected, sampled");
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    let text = "";
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return "the gateway has ended the connection";
+    for await (const { name, data } of serverSentEvents(response.body)) {
       this.#listen();
-      const messages = (text + value).split("\n\n");
-      text = messages.pop() ?? "";
-      for (const message of messages) {
-        const [, name, data] = message.match(/^event: (\w+)\ndata: (.*)$/s) ?? [];
-        if (name === "event") this.#show(JSON.parse(data));
-        else if (name === "counts") this.#emit("counts", JSON.parse(data));
-        else if (name === "end") return JSON.parse(data).reason;
-      }
+      if (name === "event") this.#show(data);
+      else if (name === "counts") this.#emit("counts", data);
+      else if (name === "end") return data.reason;
     }
+    return "the gateway has ended the connection";
   }
 
   // #listen ends the connection if nothing comes for a while.

@@ -1,5 +1,6 @@
 import { messageOf, request } from "../api/request.js";
 import { make, short } from "../dom.js";
+import { sideDrawer } from "../page/side-drawer.js";
 import { formatDuration } from "../flow/component-list.js";
 import { ClientDetail, bytes } from "./client-detail.js";
 
@@ -70,10 +71,9 @@ class ClientView extends HTMLElement {
     }
     const client = this.#clients.get(id);
     if (!client || sink !== this.#sink.value) return;
-    const drawer = /** @type {import("../page/side-drawer.js").SideDrawer} */ (document.querySelector("side-drawer"));
     const detail = new ClientDetail(sink, client);
     detail.addEventListener("disconnected", () => this.#restart());
-    drawer.open(`Client ${client.address}`, detail, `clients/${item}`);
+    sideDrawer().open(`Client ${client.address}`, detail, `clients/${item}`);
   }
 
   #restart() {

@@ -1,9 +1,9 @@
 /**
  * @import { Letter, Overview } from "../../types/api.js"
- * @import { SideDrawer } from "../page/side-drawer.js"
  */
 import { messageOf } from "../api/request.js";
 import { make, short } from "../dom.js";
+import { sideDrawer } from "../page/side-drawer.js";
 import { deleteLetters, downloadURL, replayLetters, searchLetters } from "./letter-api.js";
 import { LetterDetail } from "./letter-detail.js";
 import { LetterSearch } from "./letter-search.js";
@@ -39,7 +39,7 @@ class DeadLetterView extends HTMLElement {
     this.#table.addEventListener("select", () => { this.#confirm = ""; this.#drawActions(); });
     this.#more.addEventListener("click", () => this.#load(this.#next));
     for (const changes of [this.#detail, this.#progress]) changes.addEventListener("changed", () => this.#load());
-    this.#detail.addEventListener("deleted", () => drawer().close());
+    this.#detail.addEventListener("deleted", () => sideDrawer().close());
     this.#draw();
   }
 
@@ -57,7 +57,7 @@ class DeadLetterView extends HTMLElement {
   #open(status) {
     const number = this.#wanted;
     this.#wanted = "";
-    drawer().open(`Dead letter ${number}`, this.#detail, `dead-letters/${number}`);
+    sideDrawer().open(`Dead letter ${number}`, this.#detail, `dead-letters/${number}`);
     this.#detail.load(Number(number), status);
   }
 
@@ -157,8 +157,5 @@ class DeadLetterView extends HTMLElement {
     return element;
   }
 }
-
-/** drawer returns the drawer of the page. */
-const drawer = () => /** @type {SideDrawer} */ (document.querySelector("side-drawer"));
 
 customElements.define("dead-letter-view", DeadLetterView);

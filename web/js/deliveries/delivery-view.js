@@ -1,5 +1,6 @@
 import { messageOf, request } from "../api/request.js";
 import { clock, make, short } from "../dom.js";
+import { sideDrawer } from "../page/side-drawer.js";
 import { AttemptDetail } from "./attempt-detail.js";
 import { outcomeBadge } from "./outcome.js";
 
@@ -58,9 +59,8 @@ class DeliveryView extends HTMLElement {
       this.#wanted = sink;
       return;
     }
-    const drawer = /** @type {import("../page/side-drawer.js").SideDrawer} */ (document.querySelector("side-drawer"));
     const detail = new AttemptDetail();
-    drawer.open(`Attempt ${id}`, detail, `webhooks/${sink}/${id}`);
+    sideDrawer().open(`Attempt ${id}`, detail, `webhooks/${sink}/${id}`);
     await detail.load(sink, id);
   }
 

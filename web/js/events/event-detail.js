@@ -1,4 +1,5 @@
 import { clock, make, plain } from "../dom.js";
+import { sideDrawer } from "../page/side-drawer.js";
 import { formatDuration } from "../flow/component-list.js";
 import { changesOf } from "./changes.js";
 import { curlCommand, psqlCommand } from "./commands.js";
@@ -102,6 +103,5 @@ customElements.define("event-detail", EventDetail);
 export function showEvent(item, url) {
   const detail = /** @type {EventDetail} */ (make("event-detail"));
   detail.present(item, url);
-  const drawer = /** @type {import("../page/side-drawer.js").SideDrawer} */ (document.querySelector("side-drawer"));
-  drawer.open(`${item.operation.slice(0, 40)} ${item.tab} ${item.key ?? ""}`, detail);
+  sideDrawer().open(`${item.operation.slice(0, 40)} ${item.tab} ${item.key ?? ""}`, detail);
 }

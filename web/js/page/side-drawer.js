@@ -84,4 +84,7 @@ export class SideDrawer extends HTMLElement {
 
 /** @typedef {HTMLElement & {show?(status: object): void, opened?(): void, closed?(): void}} DrawerContent */
 
+/** sideDrawer returns the drawer of the page. */
+export const sideDrawer = () => /** @type {SideDrawer} */ (document.querySelector("side-drawer"));
+
 customElements.define("side-drawer", SideDrawer);
