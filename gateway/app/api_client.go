@@ -211,3 +211,26 @@ func (c *apiClient) refused(path string, resp *http.Response, body []byte) error
 	}
 	return fmt.Errorf("%s%s answers %s: %s", c.name, path, resp.Status, text)
 }
+
+// fetch sends a GET request to a running gateway, and decodes the answer into v unless that is nil.
+func (a *apiFlags) fetch(ctx context.Context, f *flags, path string, v any) ([]byte, error) {
+	c, err := a.client(f)
+	if err != nil {
+		return nil, err
+	}
+	return c.get(ctx, path, v)
+}
+
+// printAnswer prints the answer of a running gateway to a GET request: as it came if asJSON is set, else by print.
+func printAnswer[T any](cmd *cobra.Command, api *apiFlags, f *flags, path string, asJSON bool, print func(io.Writer, T) error) error {
+	var answer T
+	body, err := api.fetch(cmd.Context(), f, path, &answer)
+	switch {
+	case err != nil:
+		return err
+	case asJSON:
+		_, err = cmd.OutOrStdout().Write(body)
+		return err
+	}
+	return print(cmd.OutOrStdout(), answer)
+}

@@ -29,16 +29,7 @@ the next attempt is due. The type webhook reports its attempts.` + helpAPI,
   gateway attempts send-again shop 5YFSCWTK2MAI6PBBQDMQMB3KHX`,
 		Args: cobra.ExactArgs(1),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
-			var list delivery.AttemptList
-			body, err := api.fetch(cmd.Context(), f, sinkPath(args[0], "attempts"), &list)
-			switch {
-			case err != nil:
-				return err
-			case asJSON:
-				_, err = cmd.OutOrStdout().Write(body)
-				return err
-			}
-			return printAttempts(cmd.OutOrStdout(), list)
+			return printAnswer(cmd, &api, f, sinkPath(args[0], "attempts"), asJSON, printAttempts)
 		}),
 	}
 	api.add(cmd)
@@ -114,15 +105,6 @@ func sinkPath(parts ...string) string {
 		path += "/" + url.PathEscape(p)
 	}
 	return path
-}
-
-// fetch sends a GET request to a running gateway, and decodes the answer into v unless that is nil.
-func (a *apiFlags) fetch(ctx context.Context, f *flags, path string, v any) ([]byte, error) {
-	c, err := a.client(f)
-	if err != nil {
-		return nil, err
-	}
-	return c.get(ctx, path, v)
 }
 
 // printAttempts prints a table of attempts, the latest last.

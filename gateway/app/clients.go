@@ -26,16 +26,7 @@ which they have connected.` + helpAPI,
 		Args: cobra.ExactArgs(1),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
 			q := url.Values{"limit": {fmt.Sprint(limit)}, "search": {search}, "after": {after}}
-			var list delivery.ClientList
-			body, err := api.fetch(cmd.Context(), f, sinkPath(args[0], "clients")+"?"+q.Encode(), &list)
-			switch {
-			case err != nil:
-				return err
-			case asJSON:
-				_, err = cmd.OutOrStdout().Write(body)
-				return err
-			}
-			return printClients(cmd.OutOrStdout(), list)
+			return printAnswer(cmd, &api, f, sinkPath(args[0], "clients")+"?"+q.Encode(), asJSON, printClients)
 		}),
 	}
 	api.add(cmd)

@@ -24,20 +24,7 @@ that it has delivered.` + helpAPI,
 		Example: `  gateway where 01J9ZQ4T9W`,
 		Args:    cobra.ExactArgs(1),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
-			c, err := api.client(f)
-			if err != nil {
-				return err
-			}
-			var where stats.Whereabouts
-			body, err := c.get(cmd.Context(), "/api/events/"+url.PathEscape(args[0]), &where)
-			switch {
-			case err != nil:
-				return err
-			case asJSON:
-				_, err = cmd.OutOrStdout().Write(body)
-				return err
-			}
-			return printWhere(cmd.OutOrStdout(), &where)
+			return printAnswer(cmd, &api, f, "/api/events/"+url.PathEscape(args[0]), asJSON, printWhere)
 		}),
 	}
 	api.add(cmd)
@@ -46,7 +33,7 @@ that it has delivered.` + helpAPI,
 }
 
 // printWhere prints a table of the queues and dead letters that have the event. It returns an error if none has.
-func printWhere(w io.Writer, where *stats.Whereabouts) error {
+func printWhere(w io.Writer, where stats.Whereabouts) error {
 	for _, s := range where.Writing {
 		fmt.Fprintf(w, "events in writes of the sink %s, which are not searched: %d\n", s.Sink, s.Events)
 	}
