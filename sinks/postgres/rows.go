@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/rawjson"
 )
 
 // row is the row that an event writes or deletes.
@@ -56,14 +56,14 @@ func (s *sink) rowOf(e *event.Event) (r row, key string, err error) {
 	var keyText []byte
 	r.object = append(make([]byte, 0, 256), '{')
 	for i, c := range s.opts.Columns {
-		isKey := s.isKey(i)
+		isKey := slices.Contains(s.key, i)
 		if r.delete && !isKey {
 			continue
 		}
 		if len(r.object) > 1 {
 			r.object = append(r.object, ',')
 		}
-		r.object = append(appendName(r.object, c.Key), ':')
+		r.object = append(rawjson.AppendText(r.object, c.Key), ':')
 		begin := len(r.object)
 		if r.object, err = s.eval.AppendJSON(r.object, c.Value, e); err != nil {
 			return r, "", fmt.Errorf("columns.%s: %w", c.Key, err)
@@ -77,30 +77,6 @@ func (s *sink) rowOf(e *event.Event) (r row, key string, err error) {
 	}
 	r.object = append(r.object, '}')
 	return r, string(keyText), nil
-}
-
-// appendName appends the name of a column as a JSON string.
-func appendName(dst []byte, name string) []byte {
-	special := func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r > '~' }
-	if i := bytes.IndexFunc([]byte(name), special); i < 0 {
-		return append(append(append(dst, '"'), name...), '"')
-	}
-	dst = append(dst, '"')
-	for _, r := range name {
-		switch {
-		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r < ' ':
-			dst = append(dst, `\u00`...)
-			if r < 16 {
-				dst = append(dst, '0')
-			}
-			dst = strconv.AppendInt(dst, int64(r), 16)
-		default:
-			dst = append(dst, string(r)...)
-		}
-	}
-	return append(dst, '"')
 }
 
 // changesOf groups rows by key, in the order of the last row of each. Rows without a key are a change each.

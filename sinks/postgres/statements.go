@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -47,7 +48,7 @@ func (s *sink) statementsFor(t table) (st statements) {
 func (s *sink) onConflict() string {
 	var set []string
 	for i, name := range s.names {
-		if !s.isKey(i) {
+		if !slices.Contains(s.key, i) {
 			set = append(set, fmt.Sprintf("%s = EXCLUDED.%[1]s", pgx.Identifier{name}.Sanitize()))
 		}
 	}
@@ -55,13 +56,4 @@ func (s *sink) onConflict() string {
 		return "NOTHING"
 	}
 	return "UPDATE SET " + strings.Join(set, ", ")
-}
-
-func (s *sink) isKey(column int) bool {
-	for _, k := range s.key {
-		if k == column {
-			return true
-		}
-	}
-	return false
 }

@@ -106,9 +106,7 @@ func replayID(r *http.Request) int {
 }
 
 func (a *Admin) showReplay(w http.ResponseWriter, r *http.Request) error {
-	done, cancel := context.WithCancel(r.Context())
-	cancel() // so that Wait returns at once
-	state, err := a.Replays.Wait(done, replayID(r))
+	state, err := a.Replays.State(replayID(r))
 	if err != nil {
 		return err
 	}

@@ -75,6 +75,17 @@ func (r *Replays) List() []ReplayState {
 	return list
 }
 
+// State returns the present state of a replay.
+func (r *Replays) State(id int) (ReplayState, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.find(id)
+	if p == nil {
+		return ReplayState{}, ErrNoReplay
+	}
+	return p.state(), nil
+}
+
 // Wait waits until all letters of a replay are delivered or have failed, or ctx ends. It returns the state of the replay.
 func (r *Replays) Wait(ctx context.Context, id int) (ReplayState, error) {
 	for {
