@@ -19,9 +19,6 @@ const compileTime = 10 * time.Minute
 // TestNewPluginWorksAsItIsWritten proves for each kind that the module which `gateway new plugin` writes is formatted, passes go vet and the suite, and
 // that a gateway which `gateway build` makes of all of them checks, tests and runs each gateway.yaml.
 func TestNewPluginWorksAsItIsWritten(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it compiles four programs")
-	}
 	source, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
