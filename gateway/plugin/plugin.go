@@ -66,7 +66,7 @@ type Transform interface {
 	Apply(ctx context.Context, e *event.Event, emit func(*event.Event)) error
 }
 
-// Preparer is implemented by a transform for which several events at once cost less, such as one that asks a server or a process.
+// Preparer is implemented by a transform that works faster on several events at once, such as one that asks a server or a process.
 // Prepare is called with all events that a source has emitted at once and that have reached the transform, if there are several. Then
 // Apply is called with each of them, in this order; after an error marked by [Unavailable] it is not called with the others.
 // Prepare keeps what Apply needs, also its errors. Neither is called concurrently.

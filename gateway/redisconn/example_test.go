@@ -10,7 +10,7 @@ import (
 	"eventgateway/gateway/redisconn"
 )
 
-// feed is a source of which one of several gateways captures: it embeds an elector, and its type has the capability ElectsLeader.
+// feed is a source with a leader: one of several gateways runs it. It embeds an elector, and its type has the capability ElectsLeader.
 type feed struct {
 	redisconn.Elector
 	config *redisconn.Config

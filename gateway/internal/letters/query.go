@@ -119,7 +119,7 @@ func (c *pageBuilder) add(l *Letter) bool {
 	return true
 }
 
-// addNumber adds a letter that matches, and of which only the number is read.
+// addNumber adds the number of a matching letter, whose other fields are not read.
 func (c *pageBuilder) addNumber(number uint64) {
 	c.letters = append(c.letters, Letter{Number: number})
 	c.next = number

@@ -72,8 +72,8 @@ func (b *builder) hide(g Graph) {
 	}
 }
 
-// ShownErrors returns the components, such as "route NAME", whose errors quote no field that a route hides: those of which viewers see all of an
-// event. An error of a transform may reach the source of the route too, with the nack.
+// ShownErrors returns the components, such as "route NAME", whose errors the role read may see. An error can quote the payload, so the
+// errors of a component are hidden if one of its routes hides fields. That includes sources: a nack carries the error of a transform.
 func (r *Router) ShownErrors() map[string]bool {
 	r.mu.Lock()
 	p := r.now

@@ -89,7 +89,7 @@ func TestWindowsAreBounded(t *testing.T) {
 	}
 }
 
-// boundedWindows sends five events, of which the windows may hold three.
+// boundedWindows sends five events to windows that hold at most three.
 func boundedWindows(t *testing.T, bound func(*Window)) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &keeps{}
